@@ -1,0 +1,1 @@
+//! The Kubernetes controller: watch, translate, write status, serve snapshots.

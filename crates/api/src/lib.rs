@@ -1,0 +1,1 @@
+//! Gateway API and core Kubernetes types as Portcullis uses them.

@@ -1,0 +1,1 @@
+//! What a data plane must know, and nothing more.

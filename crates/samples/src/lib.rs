@@ -1,0 +1,1 @@
+//! Sample backends: httpbin and helloworld.

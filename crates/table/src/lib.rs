@@ -1,0 +1,1 @@
+//! Lookup structures compiled from a snapshot: host, path, rule.

@@ -1,0 +1,1 @@
+//! The pure function from Kubernetes objects to snapshots and statuses.

@@ -1,0 +1,1 @@
+//! The stream between controller and data plane: messages, IR conversion, delta algebra.

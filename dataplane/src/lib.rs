@@ -1,0 +1,1 @@
+//! Listeners, TLS and proxying for one Gateway's snapshot.
