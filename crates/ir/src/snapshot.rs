@@ -1,0 +1,61 @@
+//! The whole configuration of one Gateway's data plane.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use serde::Serialize;
+use siphasher::sip::SipHasher13;
+
+use crate::backend::Backend;
+use crate::ident::{
+    BackendId, CertificateId, ListenerId, ObjectKey, RouteId, TrustBundleId, Version,
+};
+use crate::listener::Listener;
+use crate::route::{HttpRoute, L4Route};
+use crate::tls::{Certificate, TrustBundle};
+
+/// Everything one Gateway's data plane serves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Snapshot {
+    /// The Gateway this is for.
+    pub gateway: ObjectKey,
+    /// `metadata.generation` of that Gateway; a data plane that applied this snapshot has
+    /// programmed that generation.
+    pub generation: i64,
+    /// The listeners to bind. A listener that is refused (conflicted, invalid) is not here.
+    pub listeners: BTreeMap<ListenerId, Listener>,
+    /// Server certificates that the listeners name.
+    pub certificates: BTreeMap<CertificateId, Certificate>,
+    /// CA bundles that listeners and backends name.
+    pub trust_bundles: BTreeMap<TrustBundleId, TrustBundle>,
+    /// HTTPRoutes, and GRPCRoutes lowered to the same shape.
+    pub http_routes: BTreeMap<RouteId, Arc<HttpRoute>>,
+    /// TLSRoutes, TCPRoutes and UDPRoutes.
+    pub l4_routes: BTreeMap<RouteId, Arc<L4Route>>,
+    /// The backends that the routes name, with their current endpoints.
+    pub backends: BTreeMap<BackendId, Arc<Backend>>,
+}
+
+impl Snapshot {
+    /// The snapshot of a Gateway that serves nothing.
+    pub fn empty(gateway: ObjectKey, generation: i64) -> Self {
+        Self {
+            gateway,
+            generation,
+            listeners: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            trust_bundles: BTreeMap::new(),
+            http_routes: BTreeMap::new(),
+            l4_routes: BTreeMap::new(),
+            backends: BTreeMap::new(),
+        }
+    }
+
+    /// The content hash of all of it.
+    pub fn version(&self) -> Version {
+        let mut hasher = SipHasher13::new();
+        self.hash(&mut hasher);
+        Version(hasher.finish())
+    }
+}
