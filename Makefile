@@ -1,0 +1,35 @@
+# `make` lists the targets. Each is one command of hack/ or cargo; nothing else is hidden here.
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint fmt bless audit bench deps
+
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: ## Start the gateway with sample backends and show what to try (no root, no network)
+	cargo run --locked --quiet --package portcullis-cli -- demo
+
+build: ## Build the optimised binary, target/release/portcullis
+	cargo build --locked --release --package portcullis-cli
+
+test: ## Everything that needs no cluster: lint, then unit, golden, property and walkthrough tests
+	hack/checks test
+
+lint: ## Format, clippy, documentation, layer rules, licences, shell scripts
+	hack/checks lint
+
+fmt: ## Format all Rust code
+	cargo fmt --all
+
+bless: ## Accept what golden tests print now; look at the diff before you commit
+	INSTA_UPDATE=always cargo test --locked --package portcullis-translate --package portcullis-cli
+	git status --short -- '*.snap'
+
+audit: ## Known vulnerabilities in dependencies (fetches the RustSec database)
+	. hack/versions && "$$cargo_deny" --workspace check advisories
+
+bench: ## CPU per request beside nginx, HAProxy and Envoy; tables in bench/results/ (ROUNDS, REQUESTS)
+	bench/run
+
+deps: ## Install what `make test` needs, on top of Rust and Go
+	hack/deps test
