@@ -5,6 +5,10 @@ use serde::Serialize;
 
 use crate::text;
 
+/// How many bytes a compiled regular expression may take. `translate` refuses what is bigger, and
+/// whoever compiles allows this much.
+pub const REGEX_SIZE_LIMIT: usize = 1 << 20;
+
 /// One match of a rule: all conditions hold together ("ANDed"); a rule's matches are alternatives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct HttpMatch {
