@@ -28,8 +28,10 @@ bless: ## Accept what golden tests print now; look at the diff before you commit
 audit: ## Known vulnerabilities in dependencies (fetches the RustSec database)
 	. hack/versions && "$$cargo_deny" --workspace check advisories
 
-bench: ## CPU per request beside nginx, HAProxy and Envoy; tables in bench/results/ (ROUNDS, REQUESTS)
-	bench/run
+bench: ## CPU per request beside nginx, HAProxy and Envoy; tables in bench/results/ (ROUNDS=7 REQUESTS=20000)
+	hack/deps bench
+	cargo build --locked --release --package portcullis-cli
+	python3 bench/bench.py
 
 deps: ## Install what `make test` needs, on top of Rust and Go
 	hack/deps test
