@@ -1,7 +1,7 @@
 # `make` lists the targets. Each is one command of hack/ or cargo; nothing else is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt bless audit bench deps
+.PHONY: help run build test lint fmt bless audit bench hotspots deps
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -27,6 +27,9 @@ bless: ## Accept what golden tests print now; look at the diff before you commit
 
 audit: ## Known vulnerabilities in dependencies (fetches the RustSec database)
 	. hack/versions && "$$cargo_deny" --workspace check advisories
+
+hotspots: ## Where the CPU time goes under load, by perf (TARGET="portcullis http 1")
+	python3 bench/hotspots.py $(TARGET)
 
 bench: ## CPU per request beside nginx, HAProxy and Envoy; tables in bench/results/ (ROUNDS=7 REQUESTS=20000)
 	hack/deps bench
