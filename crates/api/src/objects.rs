@@ -1,0 +1,157 @@
+//! The typed store of everything that was read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::backend_tls::BackendTlsPolicy;
+use crate::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
+use crate::gateway::{Gateway, GatewayClass};
+use crate::grant::ReferenceGrant;
+use crate::grpc_route::GrpcRoute;
+use crate::http_route::HttpRoute;
+use crate::kind::Kind;
+use crate::listener_set::ListenerSet;
+use crate::meta::{ObjectKey, ObjectMeta};
+use crate::tcp_route::TcpRoute;
+use crate::tls_route::TlsRoute;
+use crate::udp_route::UdpRoute;
+
+/// Declares [`AnyObject`] and [`Objects`] over the list of kinds.
+macro_rules! kinds {
+    ($($kind:ident => $field:ident,)+) => {
+        /// An object of any kind that Portcullis reads.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyObject {
+            $(
+                #[doc = concat!("A ", stringify!($kind), ".")]
+                $kind(Arc<$kind>),
+            )+
+        }
+
+        impl AnyObject {
+            /// Its kind.
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$kind(_) => Kind::$kind,)+
+                }
+            }
+
+            /// Its metadata.
+            pub fn metadata(&self) -> &ObjectMeta {
+                match self {
+                    $(Self::$kind(object) => &object.metadata,)+
+                }
+            }
+        }
+
+        impl serde::Serialize for AnyObject {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$kind(object) => object.serialize(serializer),)+
+                }
+            }
+        }
+
+        $(
+            impl From<$kind> for AnyObject {
+                fn from(object: $kind) -> Self {
+                    Self::$kind(Arc::new(object))
+                }
+            }
+        )+
+
+        /// All objects, by kind and key, in a fixed order. Cluster-scoped kinds have keys with an
+        /// empty namespace.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Objects {
+            $(
+                #[doc = concat!("Every ", stringify!($kind), ".")]
+                pub $field: BTreeMap<ObjectKey, Arc<$kind>>,
+            )+
+        }
+
+        impl Objects {
+            /// Puts an object in; returns the one it replaces.
+            pub fn insert(&mut self, object: impl Into<AnyObject>) -> Option<AnyObject> {
+                let object = object.into();
+                let key = object.key();
+                match object {
+                    $(AnyObject::$kind(object) => {
+                        self.$field.insert(key, object).map(AnyObject::$kind)
+                    })+
+                }
+            }
+
+            /// Takes an object out, if it is there.
+            pub fn remove(&mut self, kind: Kind, key: &ObjectKey) -> Option<AnyObject> {
+                match kind {
+                    $(Kind::$kind => self.$field.remove(key).map(AnyObject::$kind),)+
+                }
+            }
+
+            /// The object, if it is there.
+            pub fn find(&self, kind: Kind, key: &ObjectKey) -> Option<AnyObject> {
+                match kind {
+                    $(Kind::$kind => self.$field.get(key).cloned().map(AnyObject::$kind),)+
+                }
+            }
+
+            /// Every object, by kind, then by key.
+            pub fn iter(&self) -> impl Iterator<Item = AnyObject> + '_ {
+                std::iter::empty()
+                    $(.chain(self.$field.values().cloned().map(AnyObject::$kind)))+
+            }
+
+            /// How many objects there are.
+            pub fn len(&self) -> usize {
+                0 $(+ self.$field.len())+
+            }
+
+            /// Whether there is none.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+        }
+    };
+}
+
+kinds! {
+    GatewayClass => gateway_classes,
+    Gateway => gateways,
+    ListenerSet => listener_sets,
+    HttpRoute => http_routes,
+    GrpcRoute => grpc_routes,
+    TlsRoute => tls_routes,
+    TcpRoute => tcp_routes,
+    UdpRoute => udp_routes,
+    ReferenceGrant => reference_grants,
+    BackendTlsPolicy => backend_tls_policies,
+    Namespace => namespaces,
+    Service => services,
+    EndpointSlice => endpoint_slices,
+    Secret => secrets,
+    ConfigMap => config_maps,
+}
+
+impl AnyObject {
+    /// Its namespace (empty for cluster-scoped kinds) and name.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::of(self.metadata())
+    }
+}
+
+impl Extend<AnyObject> for Objects {
+    fn extend<I: IntoIterator<Item = AnyObject>>(&mut self, objects: I) {
+        for object in objects {
+            self.insert(object);
+        }
+    }
+}
+
+impl FromIterator<AnyObject> for Objects {
+    fn from_iter<I: IntoIterator<Item = AnyObject>>(objects: I) -> Self {
+        let mut all = Self::default();
+        all.extend(objects);
+        all
+    }
+}
