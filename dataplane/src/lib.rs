@@ -1,1 +1,3 @@
 //! Listeners, TLS and proxying for one Gateway's snapshot.
+
+pub mod http;

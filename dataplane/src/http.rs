@@ -1,0 +1,3 @@
+//! HTTP: from a matched request to the answer.
+
+pub mod filter;
