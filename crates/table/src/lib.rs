@@ -1,1 +1,27 @@
-//! Lookup structures compiled from a snapshot: host, path, rule.
+//! Lookup structures compiled from a snapshot.
+//!
+//! The data plane calls [`Table::build`] once per snapshot and then asks, per connection and per
+//! request: which listener ([`PortTable::listener`]), which rule ([`ListenerTable::select`]),
+//! which backend ([`Backends::pick`]). Nothing is parsed, compiled or, but for a few named rare
+//! cases, allocated per question.
+//!
+//! Invariant: the rule found is the one a reader of the spec finds by trying every match of every
+//! route and taking the least [`portcullis_ir::order::Rank`] (`tests/oracle.rs` does just that).
+
+mod backends;
+mod build;
+mod host;
+mod l4;
+mod path;
+mod pattern;
+mod port;
+mod predicate;
+mod rule;
+mod share;
+
+pub use backends::{Backends, Destination, Target};
+pub use host::Host;
+pub use l4::ForwardRule;
+pub use port::{Authority, Family, ListenerTable, PortTable, Table};
+pub use predicate::RequestParts;
+pub use rule::{PathMatched, Rule, Selected};

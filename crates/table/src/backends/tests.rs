@@ -1,0 +1,85 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn backends(weights: &[u32]) -> Backends<usize> {
+    let weighted: Vec<_> = weights
+        .iter()
+        .enumerate()
+        .map(|(index, &weight)| WeightedBackend {
+            weight,
+            target: BackendTarget::Backend(BackendId::new(index.to_string())),
+            filters: Vec::new(),
+        })
+        .collect();
+    Backends::new(&weighted, Arc::default(), |id| id.as_str().parse().unwrap())
+}
+
+fn picks(backends: &Backends<usize>, count: usize) -> Vec<usize> {
+    let handle = |target: &Target<usize>| match target.destination {
+        Destination::Backend { handle, .. } => handle,
+        Destination::Invalid { .. } => usize::MAX,
+    };
+    (0..count).map(|_| handle(backends.pick())).collect()
+}
+
+#[test]
+fn every_cycle_gives_each_backend_exactly_its_share() {
+    for weights in [
+        &[1, 1][..],
+        &[1, 1, 1],
+        &[9, 1],
+        &[90, 10],
+        &[1, 0, 3],
+        &[5],
+        &[7, 11, 13],
+        &[100, 200, 300, 1],
+        &[1_000_000, 999_999],
+        &[1_000_000, 1],
+    ] {
+        let backends = backends(weights);
+        let length = usize::try_from(backends.turns.length).unwrap();
+        for cycle in 0..2 {
+            let mut counts = BTreeMap::<usize, u64>::new();
+            for pick in picks(&backends, length) {
+                *counts.entry(pick).or_default() += 1;
+            }
+            let sum: u64 = weights.iter().map(|&w| u64::from(w)).sum();
+            let expected: BTreeMap<_, _> = weights
+                .iter()
+                .enumerate()
+                .filter(|(_, weight)| **weight > 0)
+                .map(|(index, &weight)| (index, u64::from(weight) * length as u64 / sum))
+                .collect();
+            assert_eq!(counts, expected, "{weights:?} cycle {cycle}");
+        }
+    }
+}
+
+#[test]
+fn shares_hold_early_in_a_long_cycle_too() {
+    let backends = backends(&[999_983, 499_979]);
+    let first = picks(&backends, 300).iter().filter(|&&p| p == 0).count();
+    assert!((197..=203).contains(&first), "{first} of 300");
+}
+
+#[test]
+fn equal_weights_alternate() {
+    assert_eq!(picks(&backends(&[1, 1]), 4), [0, 1, 0, 1]);
+    assert_eq!(picks(&backends(&[50, 50]), 4), [0, 1, 0, 1]);
+}
+
+#[test]
+fn nothing_to_pick_is_invalid() {
+    for weights in [&[][..], &[0], &[0, 0]] {
+        assert_eq!(picks(&backends(weights), 2), [usize::MAX; 2], "{weights:?}");
+    }
+}
+
+#[test]
+fn the_largest_weights_do_not_overflow() {
+    let backends = backends(&[u32::MAX; 40]);
+    assert_eq!(backends.turns.length, 40);
+    let turns = Turns::new([u32::MAX, u32::MAX - 1].into_iter());
+    assert!(turns.at(u64::MAX) < 2);
+}

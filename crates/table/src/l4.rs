@@ -1,0 +1,51 @@
+//! Rules that forward bytes as they are.
+
+use std::sync::Arc;
+
+use portcullis_ir::HostPattern;
+use portcullis_ir::RouteId;
+use portcullis_ir::order::OriginRank;
+
+use crate::backends::Backends;
+use crate::host::{Host, HostMap};
+
+/// Where the connections or datagrams of a TLSRoute, TCPRoute or UDPRoute go.
+#[derive(Debug)]
+pub struct ForwardRule<B> {
+    /// The route it is of.
+    pub route: RouteId,
+    /// The user's name for it.
+    pub name: Option<String>,
+    /// Where its connections or datagrams go.
+    pub backends: Backends<B>,
+}
+
+/// The rules of one listener by SNI; those of TCP and UDP stand under no name.
+#[derive(Debug)]
+pub(crate) struct ForwardRules<B>(HostMap<Arc<ForwardRule<B>>>);
+
+/// One rule under one name.
+pub(crate) struct ForwardCandidate<B> {
+    /// "The oldest Route", then alphabetical order: as between HTTP routes.
+    pub(crate) origin: OriginRank,
+    pub(crate) configured: HostPattern,
+    pub(crate) effective: HostPattern,
+    pub(crate) rule: Arc<ForwardRule<B>>,
+}
+
+impl<B> ForwardRules<B> {
+    /// Of several rules under one name, the one of the more specific configured name wins, then
+    /// the older route.
+    pub(crate) fn new(mut candidates: Vec<ForwardCandidate<B>>) -> Self {
+        candidates.sort_by(|a, b| (&a.configured, &a.origin).cmp(&(&b.configured, &b.origin)));
+        let mut rules = HostMap::default();
+        for candidate in candidates {
+            rules.entry_or_else(&candidate.effective, || candidate.rule);
+        }
+        Self(rules)
+    }
+
+    pub(crate) fn select(&self, name: &Host<'_>) -> Option<&Arc<ForwardRule<B>>> {
+        self.0.most_specific(name)
+    }
+}

@@ -1,0 +1,82 @@
+//! Regular expressions that match whole values.
+
+use std::sync::Arc;
+
+use regex_automata::meta;
+use regex_syntax::hir::{Hir, Look};
+
+/// The most memory one compiled pattern may take before it is refused, in bytes: the default of
+/// crate regex, so that what `translate` accepts compiles here.
+const SIZE_LIMIT: usize = 10 << 20;
+
+/// A regular expression in the syntax of crate regex, which must match the whole of a value.
+///
+/// It is anchored as a syntax tree, not as text: `a)|(b` stays an error, and comments and flags of
+/// the pattern end with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern(Arc<meta::Regex>);
+
+impl Pattern {
+    /// Compiles `pattern`; the error says in words what is wrong with it.
+    pub(crate) fn compile(pattern: &str) -> Result<Self, String> {
+        let body = regex_syntax::parse(pattern).map_err(|e| e.to_string())?;
+        let whole = Hir::concat(vec![Hir::look(Look::Start), body, Hir::look(Look::End)]);
+        let config = meta::Config::new().nfa_size_limit(Some(SIZE_LIMIT));
+        match meta::Builder::new()
+            .configure(config)
+            .build_from_hir(&whole)
+        {
+            Ok(regex) => Ok(Self(Arc::new(regex))),
+            Err(error) if error.size_limit().is_some() => {
+                Err(format!("compiles to more than {SIZE_LIMIT} bytes"))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Whether the whole of `value` matches. Linear in its length, whatever the pattern.
+    pub(crate) fn matches(&self, value: &[u8]) -> bool {
+        self.0.is_match(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_value_must_match() {
+        for (pattern, value, matches) in [
+            ("a|ab", "ab", true),
+            ("a|ab", "abc", false),
+            ("a", "ba", false),
+            ("a$", "a\n", false),
+            ("(?m)a$", "a\nb", false),
+            ("(?x) a # comment", "a", true),
+            ("(?i)A", "a", true),
+            ("", "", true),
+            ("", "a", false),
+            ("^/v[0-9]+$", "/v12", true),
+            ("(a+)+$", &"a".repeat(50_000), true),
+            ("(a+)+$", &("a".repeat(50_000) + "b"), false),
+        ] {
+            let compiled = Pattern::compile(pattern).unwrap();
+            assert_eq!(compiled.matches(value.as_bytes()), matches, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_compared_and_does_not_panic() {
+        assert!(!Pattern::compile(".*").unwrap().matches(b"\xff"));
+        assert!(Pattern::compile("a.*").unwrap().matches(b"abc"));
+    }
+
+    #[test]
+    fn what_does_not_compile_is_refused_in_words() {
+        for pattern in ["(", "a)|(b", "[z-a]", r"\1"] {
+            assert!(Pattern::compile(pattern).is_err(), "{pattern}");
+        }
+        let huge = Pattern::compile("(?:a{1000}){1000}").unwrap_err();
+        assert_eq!(huge, "compiles to more than 10485760 bytes");
+    }
+}

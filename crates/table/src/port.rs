@@ -1,0 +1,142 @@
+//! Ports and listeners.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portcullis_ir::{HostPattern, ListenerId, ListenerProtocol, PortKey};
+
+use crate::host::{Host, HostMap};
+use crate::l4::{ForwardRule, ForwardRules};
+use crate::path::Paths;
+use crate::predicate::RequestParts;
+use crate::rule::Selected;
+use crate::share::Shared;
+
+/// All of a data plane's lookups. `B` is the data plane's handle for a backend.
+#[derive(Debug)]
+pub struct Table<B> {
+    pub(crate) ports: BTreeMap<PortKey, PortTable<B>>,
+    pub(crate) shared: Shared,
+}
+
+/// What is served on one port.
+#[derive(Debug)]
+pub struct PortTable<B> {
+    pub(crate) family: Family,
+    pub(crate) listeners: HostMap<Arc<ListenerTable<B>>>,
+}
+
+/// What the first bytes on a port are, and so how its listeners are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// HTTP in clear text; Host tells the listeners apart.
+    Http,
+    /// TLS; SNI tells the listeners apart, each of which says what is inside.
+    Tls,
+    /// A byte stream of one listener.
+    Tcp,
+    /// Datagrams of one listener.
+    Udp,
+}
+
+/// One listener with its routes.
+#[derive(Debug)]
+pub struct ListenerTable<B> {
+    /// Its id.
+    pub id: ListenerId,
+    /// What it answers for.
+    pub hostname: HostPattern,
+    /// What is spoken there.
+    pub protocol: ListenerProtocol,
+    pub(crate) routes: Routes<B>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Routes<B> {
+    /// By effective hostname; under each, by configured hostname from the most specific.
+    Http(HostMap<Vec<Paths<B>>>),
+    Forward(ForwardRules<B>),
+}
+
+/// Whether a request may be served by the listener its TLS connection was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// It may.
+    Own,
+    /// Its Host belongs to another listener: answered 421.
+    Misdirected,
+    /// Its Host belongs to no listener: answered 404.
+    Unknown,
+}
+
+impl<B> Table<B> {
+    /// The table of that port.
+    pub fn port(&self, key: PortKey) -> Option<&PortTable<B>> {
+        self.ports.get(&key)
+    }
+
+    /// All ports.
+    pub fn ports(&self) -> impl Iterator<Item = (PortKey, &PortTable<B>)> {
+        self.ports.iter().map(|(key, port)| (*key, port))
+    }
+}
+
+impl<B> PortTable<B> {
+    /// What is spoken there.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The listener for a Host header (HTTP) or SNI (TLS). [`Host::NONE`] asks for the listener
+    /// without hostname, which is the one of a TCP or UDP port.
+    ///
+    /// "requests SHOULD match at most one Listener. For example, if Listeners are defined for
+    /// "foo.example.com" and "*.example.com", a request to "foo.example.com" SHOULD only be routed
+    /// using routes attached to the "foo.example.com" Listener" (`GatewaySpec.Listeners`).
+    pub fn listener(&self, name: &Host<'_>) -> Option<&Arc<ListenerTable<B>>> {
+        self.listeners.most_specific(name)
+    }
+
+    /// Whether a request for `host` may be served by `own`, the listener chosen by SNI.
+    ///
+    /// "Gateways SHOULD match the authority of the requests with all the SNI hostname(s)
+    /// configured across all the Gateway Listeners on the same port and protocol: If another
+    /// Listener has an exact match or more specific wildcard entry, the Gateway SHOULD return a
+    /// 421. If the current Listener ... does not match the Host: If another Listener does match
+    /// the Host, the Gateway SHOULD return a 421. If no other Listener matches the Host, the
+    /// Gateway MUST return a 404." (`Listener.Hostname`)
+    pub fn authority(&self, own: &ListenerId, host: &Host<'_>) -> Authority {
+        let best = (self.listeners.matching(host.as_str()))
+            .find(|listener| matches!(listener.protocol, ListenerProtocol::Https(_)));
+        match best {
+            Some(listener) if listener.id == *own => Authority::Own,
+            Some(_) => Authority::Misdirected,
+            None => Authority::Unknown,
+        }
+    }
+}
+
+impl<B> ListenerTable<B> {
+    /// The rule for a request on an HTTP or HTTPS listener; `None` is answered 404.
+    pub fn select(&self, host: &Host<'_>, request: &RequestParts<'_>) -> Option<Selected<'_, B>> {
+        match &self.routes {
+            Routes::Http(hosts) => {
+                let name = host.as_str();
+                hosts
+                    .matching(name)
+                    .flatten()
+                    .find_map(|paths| paths.select(request))
+            }
+            Routes::Forward(_) => None,
+        }
+    }
+
+    /// The rule for a connection or datagram on a TLS, TCP or UDP listener. `name` is the SNI;
+    /// [`Host::NONE`] for TCP and UDP.
+    pub fn forward(&self, name: &Host<'_>) -> Option<&Arc<ForwardRule<B>>> {
+        match &self.routes {
+            Routes::Forward(rules) => rules.select(name),
+            Routes::Http(_) => None,
+        }
+    }
+}
