@@ -1,0 +1,116 @@
+//! What is known of a request when it is over.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{Method, StatusCode, Version};
+use portcullis_ir::{ListenerId, ObjectKey, RouteId};
+
+use super::ResponseFlag;
+
+/// One request, as it is logged. Text fields are copied in (`push_str`), so that a waiting record
+/// holds no connection's buffers.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// When the request's head was read.
+    pub time: SystemTime,
+    /// What took it.
+    pub place: Option<Arc<Place>>,
+    /// The client's address as the socket says.
+    pub peer: Option<SocketAddr>,
+    /// The method.
+    pub method: Method,
+    /// `:authority` or Host; empty if there was none.
+    pub authority: String,
+    /// The request's target as sent, with its query.
+    pub path: String,
+    /// What the client spoke.
+    pub protocol: Version,
+    /// The status the client got; `None` when it got none.
+    pub status: Option<StatusCode>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// From [`Record::time`] to the end of the answer.
+    pub duration: Duration,
+    /// The endpoint asked last.
+    pub upstream: Option<SocketAddr>,
+    /// From the first attempt to that endpoint's answer head.
+    pub upstream_duration: Option<Duration>,
+    /// Why the client did not get a backend's whole answer.
+    pub flag: Option<ResponseFlag>,
+    /// What [`Record::flag`] leaves open, such as why a backendRef is invalid.
+    pub detail: Option<Arc<str>>,
+    /// `TLSv1.3`, `TLSv1.2`; `None` in clear text.
+    pub tls_version: Option<&'static str>,
+    /// The SNI.
+    pub server_name: Option<Arc<str>>,
+    /// The subject of the client's certificate.
+    pub client_subject: Option<Arc<str>>,
+    /// `X-Request-Id`; empty if there was none.
+    pub request_id: String,
+}
+
+/// Where a request was taken. Made once per rule when the table is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The Gateway.
+    pub gateway: ObjectKey,
+    /// The listener, once it is known.
+    pub listener: Option<ListenerId>,
+    /// The route, if one took it.
+    pub route: Option<RouteId>,
+    /// The rule's name or, without one, its index.
+    pub rule: Option<Arc<str>>,
+}
+
+/// Text buffers larger than this are not kept for the next request.
+const KEPT_CAPACITY: usize = 1024;
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            time: SystemTime::UNIX_EPOCH,
+            place: None,
+            peer: None,
+            method: Method::GET,
+            authority: String::new(),
+            path: String::new(),
+            protocol: Version::HTTP_11,
+            status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            duration: Duration::ZERO,
+            upstream: None,
+            upstream_duration: None,
+            flag: None,
+            detail: None,
+            tls_version: None,
+            server_name: None,
+            client_subject: None,
+            request_id: String::new(),
+        }
+    }
+}
+
+impl Record {
+    /// Makes it blank, keeping the text buffers.
+    pub(super) fn clear(&mut self) {
+        let blank = Self {
+            authority: emptied(&mut self.authority),
+            path: emptied(&mut self.path),
+            request_id: emptied(&mut self.request_id),
+            ..Self::default()
+        };
+        *self = blank;
+    }
+}
+
+fn emptied(text: &mut String) -> String {
+    let mut text = std::mem::take(text);
+    text.clear();
+    text.shrink_to(KEPT_CAPACITY);
+    text
+}

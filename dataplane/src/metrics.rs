@@ -1,0 +1,266 @@
+//! What is counted, and how it is shown to Prometheus.
+//!
+//! One [`Metrics`] per process. The data plane of a Gateway asks it for handles when it applies a
+//! snapshot and keeps them beside what they count, in the table; per request there is no lookup,
+//! only a few relaxed additions:
+//!
+//! ```text
+//! Metrics::gateway(key)            -> Arc<GatewayMetrics>   held by the DataPlane
+//! GatewayMetrics::port(key)        -> Arc<PortMetrics>      held by the bound port
+//! GatewayMetrics::route(l, r)      -> Arc<RouteMetrics>     held by the route in the table
+//! ```
+//!
+//! Invariants: asking again for what is still held gives the same handle, so counters go on across
+//! snapshots. When the last handle is dropped its series vanish. A route that has served nothing
+//! shows no series, so that 5,000 idle routes cost the scraper nothing. Labels take their values
+//! from the configuration and from closed enums, never from requests.
+
+mod exposition;
+mod families;
+mod instrument;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use http::StatusCode;
+use parking_lot::Mutex;
+use portcullis_ir::{CertificateId, ListenerId, ObjectKey, PortKey, RouteId, Version};
+
+use crate::access_log::ResponseFlag;
+pub use exposition::CONTENT_TYPE;
+pub(crate) use instrument::labels;
+pub use instrument::{Counter, Gauge, Histogram, PerVariant, Variants};
+
+/// Everything this process counts.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    gateways: Mutex<BTreeMap<ObjectKey, Weak<GatewayMetrics>>>,
+    /// Access log records that were not written: the queue was full or the write failed.
+    pub access_log_dropped: Counter,
+}
+
+impl Metrics {
+    /// Counts nothing yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The counters of a Gateway's data plane.
+    pub fn gateway(&self, key: &ObjectKey) -> Arc<GatewayMetrics> {
+        handle(&self.gateways, key, || GatewayMetrics::new(key.clone()))
+    }
+
+    /// All of it in the Prometheus text format, to be served as [`CONTENT_TYPE`].
+    pub fn exposition(&self) -> String {
+        families::exposition(self)
+    }
+}
+
+/// What one Gateway's data plane counts.
+#[derive(Debug)]
+pub struct GatewayMetrics {
+    key: ObjectKey,
+    configuration: Mutex<ConfigurationState>,
+    ports: Mutex<BTreeMap<PortKey, Weak<PortMetrics>>>,
+    routes: Mutex<BTreeMap<(ListenerId, RouteId), Weak<RouteMetrics>>>,
+    /// Snapshots of which a part could not be applied.
+    pub apply_errors: Counter,
+    /// Requests and connections that got no backend's answer, by reason.
+    pub rejected: PerVariant<ResponseFlag, Counter>,
+    /// Requests that no route took.
+    pub unrouted: RouteMetrics,
+}
+
+#[derive(Debug, Default)]
+struct ConfigurationState {
+    applied: Option<(Version, i64)>,
+    certificates: Vec<CertificateExpiry>,
+}
+
+/// When a certificate that a listener serves runs out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateExpiry {
+    /// The listener.
+    pub listener: ListenerId,
+    /// The certificate it serves.
+    pub certificate: CertificateId,
+    /// End of validity of the leaf really served, seconds since the Unix epoch.
+    pub not_after: i64,
+}
+
+impl GatewayMetrics {
+    fn new(key: ObjectKey) -> Self {
+        Self {
+            key,
+            configuration: Mutex::default(),
+            ports: Mutex::default(),
+            routes: Mutex::default(),
+            apply_errors: Counter::default(),
+            rejected: PerVariant::default(),
+            unrouted: RouteMetrics::default(),
+        }
+    }
+
+    /// The counters of one bound port.
+    pub fn port(&self, key: PortKey) -> Arc<PortMetrics> {
+        handle(&self.ports, &key, PortMetrics::default)
+    }
+
+    /// The counters of one route on one listener.
+    pub fn route(&self, listener: &ListenerId, route: &RouteId) -> Arc<RouteMetrics> {
+        let key = (listener.clone(), route.clone());
+        handle(&self.routes, &key, RouteMetrics::default)
+    }
+
+    /// Notes that a snapshot is in force, and which certificates are served under it.
+    pub fn applied(&self, version: Version, generation: i64, certificates: Vec<CertificateExpiry>) {
+        *self.configuration.lock() = ConfigurationState {
+            applied: Some((version, generation)),
+            certificates,
+        };
+    }
+}
+
+/// What one port counts.
+#[derive(Debug, Default)]
+pub struct PortMetrics {
+    /// Connections open now; taken down by [`OpenConnection`].
+    active: Gauge,
+    accepted: Counter,
+    /// TLS handshakes that were completed.
+    pub handshakes: Counter,
+    /// TLS handshakes that failed, by reason.
+    pub handshake_failures: PerVariant<HandshakeFailure, Counter>,
+}
+
+impl PortMetrics {
+    /// Counts a connection for as long as the value lives.
+    pub fn connection(self: &Arc<Self>) -> OpenConnection {
+        self.accepted.increment();
+        self.active.add(1);
+        OpenConnection {
+            port: Arc::clone(self),
+        }
+    }
+}
+
+/// A connection that is counted as active until this is dropped.
+#[derive(Debug)]
+pub struct OpenConnection {
+    port: Arc<PortMetrics>,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.port.active.add(-1);
+    }
+}
+
+/// What is counted of the requests that one route on one listener takes.
+#[derive(Debug, Default)]
+pub struct RouteMetrics {
+    requests: PerVariant<CodeClass, Counter>,
+    durations: Histogram,
+    /// Attempts to connect to an endpoint that failed.
+    pub connect_failures: Counter,
+    /// Attempts after the first of a request.
+    pub retries: Counter,
+}
+
+impl RouteMetrics {
+    /// Counts a request that is over, `duration` after its head was read; `None` when it ended
+    /// without an answer.
+    pub fn request(&self, status: Option<StatusCode>, duration: Duration) {
+        self.requests[CodeClass::of(status)].increment();
+        self.durations.observe(duration);
+    }
+}
+
+labels! {
+    /// The first digit of the status that a client got.
+    pub enum CodeClass {
+        /// 101 after which the connection was a tunnel; others never end a request.
+        Informational = "1xx",
+        /// 200 to 299
+        Success = "2xx",
+        /// 300 to 399
+        Redirection = "3xx",
+        /// 400 to 499
+        ClientError = "4xx",
+        /// 500 and above
+        ServerError = "5xx",
+        /// No answer was sent.
+        None = "none",
+    }
+}
+
+impl CodeClass {
+    fn of(status: Option<StatusCode>) -> Self {
+        match status.map(|status| status.as_u16() / 100) {
+            None => Self::None,
+            Some(1) => Self::Informational,
+            Some(2) => Self::Success,
+            Some(3) => Self::Redirection,
+            Some(4) => Self::ClientError,
+            Some(_) => Self::ServerError,
+        }
+    }
+}
+
+labels! {
+    /// Why a TLS handshake failed.
+    pub enum HandshakeFailure {
+        /// What came was no ClientHello.
+        NotTls = "not_tls",
+        /// No listener answers for the SNI, or there was none and every listener wants one.
+        UnrecognizedName = "unrecognized_name",
+        /// The listener has no certificate to serve, its Secret being gone.
+        NoServerCertificate = "no_server_certificate",
+        /// The client offers no version, cipher suite, key exchange or protocol that is served.
+        Incompatible = "incompatible",
+        /// A client certificate is required and none was presented.
+        ClientCertificateMissing = "client_certificate_missing",
+        /// The client's certificate is not of a trusted CA, or not valid now.
+        ClientCertificateInvalid = "client_certificate_invalid",
+        /// The client ended the handshake with an alert: it does not trust our certificate.
+        AlertReceived = "alert_received",
+        /// The client took too long.
+        Timeout = "timeout",
+        /// The client went away.
+        ClientClosed = "client_closed",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+/// The live handle for `key`, or a new one.
+fn handle<K: Ord + Clone, V>(
+    handles: &Mutex<BTreeMap<K, Weak<V>>>,
+    key: &K,
+    new: impl FnOnce() -> V,
+) -> Arc<V> {
+    let mut handles = handles.lock();
+    if let Some(live) = handles.get(key).and_then(Weak::upgrade) {
+        return live;
+    }
+    let fresh = Arc::new(new());
+    handles.insert(key.clone(), Arc::downgrade(&fresh));
+    fresh
+}
+
+/// The handles still held by someone; forgets the others.
+fn live<K: Ord + Clone, V>(handles: &Mutex<BTreeMap<K, Weak<V>>>) -> Vec<(K, Arc<V>)> {
+    let mut live = Vec::new();
+    handles.lock().retain(|key, handle| match handle.upgrade() {
+        Some(handle) => {
+            live.push((key.clone(), handle));
+            true
+        }
+        None => false,
+    });
+    live
+}
+
+#[cfg(test)]
+mod tests;
