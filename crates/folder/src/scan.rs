@@ -1,0 +1,160 @@
+//! What the folders hold now.
+//!
+//! A [`Scanner`] looks at everything each time it is asked, and reads again only what may have
+//! changed. It never fails: what cannot be read is part of what it [`Sight`]s.
+
+mod mounts;
+mod reading;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use self::mounts::{Mount, MountName};
+pub use self::reading::Reading;
+use self::reading::Readings;
+use self::walk::Walk;
+
+/// Where to look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roots {
+    /// Folders of manifests (or single files), first choice first.
+    pub manifests: Vec<PathBuf>,
+    /// Folders of mounted Secrets: `<folder>/<namespace>/<secret>/<key>`.
+    pub credentials: Vec<PathBuf>,
+}
+
+/// Where a manifest is, in the order in which files take precedence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Which of [`Roots::manifests`] it is below.
+    pub root: usize,
+    /// Its path, beginning as the user wrote the folder's.
+    pub path: PathBuf,
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Sight {
+    /// Every manifest.
+    pub files: BTreeMap<Place, Reading>,
+    /// Every mounted Secret. The first of several folders with the same one counts.
+    pub mounts: BTreeMap<MountName, Mount>,
+    /// Folders that could not be looked into; what they held before is unknown, not gone.
+    pub lost: Vec<Lost>,
+    /// What to watch, to learn of changes.
+    pub watch: WatchList,
+    /// Whether something changed so shortly before that a further change may look the same. Look
+    /// again soon.
+    pub unsettled: bool,
+}
+
+/// A folder that could not be looked into.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lost {
+    /// The folder, beginning as the user wrote it.
+    pub path: PathBuf,
+    /// What the system said.
+    pub reason: String,
+}
+
+/// What to watch, as absolute paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchList {
+    /// Folders in which every change counts.
+    pub folders: BTreeSet<PathBuf>,
+    /// Single names that count, in folders where nothing else does: a root in the folder above it,
+    /// and what a symbolic link leads to.
+    pub names: BTreeSet<PathBuf>,
+}
+
+/// Looks at the folders.
+#[derive(Debug)]
+pub struct Scanner {
+    roots: Roots,
+    readings: Readings,
+}
+
+impl Scanner {
+    /// A scanner of these folders. Nothing is read yet.
+    pub fn new(roots: Roots) -> Self {
+        Self {
+            roots,
+            readings: Readings::default(),
+        }
+    }
+
+    /// Looks at everything. A file of `being_written` (absolute paths) is taken as it was before,
+    /// or as absent when it is new.
+    pub fn scan(&mut self, being_written: &BTreeSet<PathBuf>) -> Sight {
+        let Self { roots, readings } = self;
+        readings.begin();
+        let mut sight = Sight::default();
+        let (mut walk, mut mounts) = (Walk::default(), Walk::default());
+        for (root, folder) in roots.manifests.iter().enumerate() {
+            sight.watch.watch_root(folder);
+            for path in walk.manifests_below(folder) {
+                let Some(reading) = readings.read(&path, being_written) else {
+                    continue;
+                };
+                sight.watch.watch_link(&path);
+                sight.files.insert(Place { root, path }, reading);
+            }
+        }
+        for folder in &roots.credentials {
+            sight.watch.watch_root(folder);
+            mounts::look(folder, &mut mounts, readings, &mut sight);
+        }
+        let visited = walk.visited.into_iter().chain(mounts.visited);
+        sight.watch.folders.extend(visited.map(absolute));
+        sight.lost = [walk.lost, mounts.lost].concat();
+        sight.unsettled = readings.end();
+        sight
+    }
+}
+
+impl WatchList {
+    /// A root may itself be deleted, made anew, or be swapped by a symbolic link anywhere on the
+    /// way to it.
+    fn watch_root(&mut self, root: &Path) {
+        let root = absolute(root.to_owned());
+        let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+        let links = root.ancestors().skip(1).filter(|path| is_link(path));
+        self.names.extend(links.map(Path::to_owned));
+        // With the folder above gone as well, what can be watched is the nearest that exists.
+        let missing = root.ancestors().skip(1).take_while(|path| !path.exists());
+        self.names.extend(missing.map(Path::to_owned));
+        self.names.insert(root);
+    }
+
+    /// A symbolic link shows no change when what it leads to is edited in place.
+    fn watch_link(&mut self, path: &Path) {
+        if fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink())
+            && let Ok(target) = fs::canonicalize(path)
+        {
+            self.names.insert(target);
+        }
+    }
+
+    /// Whether a change of `path` may change what a scan sees.
+    pub fn covers(&self, path: &Path) -> bool {
+        self.names.contains(path)
+            || self.folders.contains(path)
+            || path.parent().is_some_and(|parent| self.folders.contains(parent))
+    }
+
+    /// The folders that must be watched to learn of all that is covered.
+    pub fn watched(&self) -> BTreeSet<&Path> {
+        let above = self.names.iter().filter_map(|name| name.parent());
+        let folders = self.folders.iter().map(PathBuf::as_path);
+        above.filter(|path| path.is_dir()).chain(folders).collect()
+    }
+}
+
+/// The absolute form of a path, without following links. A path that has none (it is empty) stays.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
