@@ -7,6 +7,8 @@
 //! Invariant: equal snapshots are equal bytes. All maps are ordered, no field holds a time of
 //! making, and [`Snapshot::version`] depends on the content alone.
 
+#[cfg(feature = "proptest")]
+pub mod arbitrary;
 pub mod backend;
 pub mod filter;
 pub mod hostname;

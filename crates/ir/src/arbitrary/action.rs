@@ -1,0 +1,134 @@
+//! What rules do, and the backends they name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::backend_id;
+use crate::backend::{
+    Backend, BackendProtocol, BackendTarget, Endpoint, EndpointHost, WeightedBackend,
+};
+use crate::filter::{Filter, Header, HeaderEdits, PathRewrite, Redirect, RedirectScheme, Rewrite};
+use crate::route::Timeouts;
+
+/// Lists of backends, with zero weights and invalid ones among them.
+pub fn weighted_backends() -> impl Strategy<Value = Vec<WeightedBackend>> {
+    let target = prop_oneof![
+        3 => backend_id().prop_map(BackendTarget::Backend),
+        1 => text().prop_map(|reason| BackendTarget::Invalid { reason }),
+    ];
+    let weight = prop_oneof![0..4_u32, Just(1_000_000)];
+    let one = (weight, target, filters()).prop_map(|(weight, target, filters)| WeightedBackend {
+        weight,
+        target,
+        filters,
+    });
+    vec(one, 0..4)
+}
+
+pub(super) fn filters() -> impl Strategy<Value = Vec<Filter>> {
+    let filter = prop_oneof![
+        edits().prop_map(Filter::RequestHeaders),
+        edits().prop_map(Filter::ResponseHeaders),
+        redirect().prop_map(Filter::Redirect),
+        (option::of(header_value()), option::of(path_rewrite()))
+            .prop_map(|(hostname, path)| Filter::Rewrite(Rewrite { hostname, path })),
+    ];
+    prop_oneof![2 => Just(Vec::new()), 1 => vec(filter, 1..3)]
+}
+
+pub(super) fn timeouts() -> impl Strategy<Value = Timeouts> {
+    let duration = || {
+        option::weighted(
+            0.2,
+            (any::<u32>(), 0..1_000_000_000_u32)
+                .prop_map(|(seconds, nanos)| Duration::new(seconds.into(), nanos)),
+        )
+    };
+    (duration(), duration()).prop_map(|(request, backend_request)| Timeouts {
+        request,
+        backend_request,
+    })
+}
+
+pub(super) fn backend() -> impl Strategy<Value = Backend> {
+    let protocol = select(vec![
+        BackendProtocol::Http1,
+        BackendProtocol::H2c,
+        BackendProtocol::Opaque,
+    ]);
+    let host = prop_oneof![
+        any::<std::net::IpAddr>().prop_map(EndpointHost::Ip),
+        select(vec!["one.example", "two.example"])
+            .prop_map(|name| EndpointHost::Dns(Arc::from(name))),
+    ];
+    let endpoint = (host, 1..=u16::MAX).prop_map(|(host, port)| Endpoint { host, port });
+    (protocol, btree_set(endpoint, 0..4)).prop_map(|(protocol, endpoints)| Backend {
+        protocol,
+        endpoints: endpoints.into_iter().collect(),
+    })
+}
+
+/// Text for people.
+pub(super) fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z ]{0,8}", any::<String>()]
+}
+
+fn edits() -> impl Strategy<Value = HeaderEdits> {
+    let header = || {
+        let header = (header_name(), header_value());
+        vec(
+            header.prop_map(|(name, value)| Header { name, value }),
+            0..2,
+        )
+    };
+    (header(), header(), vec(header_name(), 0..2)).prop_map(|(set, add, remove)| HeaderEdits {
+        set,
+        add,
+        remove,
+    })
+}
+
+fn redirect() -> impl Strategy<Value = Redirect> {
+    let scheme = select(vec![RedirectScheme::Http, RedirectScheme::Https]);
+    let hostname = select(vec!["a.com", "b.com"]).prop_map(str::to_owned);
+    (
+        option::of(scheme),
+        option::of(hostname),
+        option::of(any::<u16>()),
+        option::of(path_rewrite()),
+        select(vec![301, 302, 303, 307, 308]),
+    )
+        .prop_map(|(scheme, hostname, port, path, status)| Redirect {
+            scheme,
+            hostname,
+            port,
+            path,
+            status,
+        })
+}
+
+fn path_rewrite() -> impl Strategy<Value = PathRewrite> {
+    let path = || select(vec!["", "/", "/x", "/x/"]).prop_map(str::to_owned);
+    prop_oneof![
+        path().prop_map(PathRewrite::Full),
+        path().prop_map(PathRewrite::Prefix),
+    ]
+}
+
+fn header_name() -> impl Strategy<Value = HeaderName> {
+    select(vec!["x", "y", "set-cookie"]).prop_map(HeaderName::from_static)
+}
+
+/// Also values that are no text (obs-text of RFC 9110 section 5.5).
+fn header_value() -> impl Strategy<Value = HeaderValue> {
+    let bytes = vec(prop_oneof![0x20..=0x7e_u8, 0x80..=0xff_u8], 0..6);
+    bytes.prop_filter_map("not a header value", |bytes| {
+        HeaderValue::from_bytes(&bytes).ok()
+    })
+}
