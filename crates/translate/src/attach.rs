@@ -1,0 +1,165 @@
+//! Which listeners a route attaches to.
+
+use portcullis_api::route::ParentReference;
+use portcullis_api::status::ConditionReason;
+use portcullis_api::{Kind, Objects};
+use portcullis_ir::{HostPattern, RouteHost};
+
+use crate::listeners::{GatewayDraft, ListenerDraft, Owner};
+use crate::namespaces;
+use crate::problem::{Problem, joined};
+
+/// What attachment depends on, of a route of any kind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) namespace: &'a str,
+    /// The names in `spec.hostnames`; empty for all.
+    pub(crate) hostnames: &'a [HostPattern],
+}
+
+/// The listeners of `parent` that accept the route, by number, with the names it serves on each.
+pub(crate) fn attach(
+    route: Candidate<'_>,
+    parent: &ParentReference,
+    owner: &Owner,
+    gateway: &GatewayDraft<'_>,
+    objects: &Objects,
+) -> Result<Vec<(usize, Vec<RouteHost>)>, Problem> {
+    let all = gateway.listeners.iter().enumerate();
+    let named: Vec<_> = all
+        .filter(|(_, listener)| listener.owner == *owner && is_named(listener, parent))
+        .collect();
+    if named.is_empty() {
+        return Err(no_matching_parent(parent, owner, gateway));
+    }
+    let allowing: Vec<_> = named
+        .iter()
+        .filter(|(_, listener)| takes(listener, route, objects))
+        .collect();
+    if allowing.is_empty() {
+        return Err(not_allowed(
+            route,
+            named.iter().map(|(_, listener)| *listener),
+        ));
+    }
+    let attached: Vec<_> = allowing
+        .iter()
+        .map(|(index, listener)| (*index, common_hosts(&listener.hostname, route.hostnames)))
+        .filter(|(_, hosts)| !hosts.is_empty())
+        .collect();
+    if attached.is_empty() {
+        return Err(no_matching_hostname(
+            allowing.iter().map(|(_, listener)| *listener),
+        ));
+    }
+    Ok(attached)
+}
+
+/// "When both Port … and SectionName are specified, the name and port of the selected listener must
+/// match both specified values." (`ParentReference.SectionName`)
+fn is_named(listener: &ListenerDraft<'_>, parent: &ParentReference) -> bool {
+    let by_name = parent
+        .section_name
+        .as_deref()
+        .is_none_or(|name| name.is_empty() || name == listener.spec.name);
+    let by_port = parent.port.is_none_or(|port| port == listener.spec.port);
+    by_name && by_port
+}
+
+fn takes(listener: &ListenerDraft<'_>, route: Candidate<'_>, objects: &Objects) -> bool {
+    takes_kind(listener, route.kind)
+        && namespaces::takes(
+            objects,
+            listener.spec.allowed_namespaces(),
+            listener.spec.allowed_selector(),
+            &listener.owner.key.namespace,
+            route.namespace,
+        )
+}
+
+fn takes_kind(listener: &ListenerDraft<'_>, kind: Kind) -> bool {
+    listener.kinds.iter().any(|k| k.kind == kind.as_str())
+}
+
+/// The names in common, each with the route's own that it comes from. "Any HTTPRoute hostnames
+/// that do not match the Listener hostname MUST be ignored." (`HTTPRouteSpec.Hostnames`)
+fn common_hosts(listener: &HostPattern, route: &[HostPattern]) -> Vec<RouteHost> {
+    let common = |configured: &HostPattern| {
+        Some(RouteHost {
+            effective: listener.intersection(configured)?,
+            configured: configured.clone(),
+        })
+    };
+    if route.is_empty() {
+        return common(&HostPattern::Any).into_iter().collect();
+    }
+    let mut hosts: Vec<_> = route.iter().filter_map(common).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+fn no_matching_parent(
+    parent: &ParentReference,
+    owner: &Owner,
+    gateway: &GatewayDraft<'_>,
+) -> Problem {
+    let own = gateway.listeners.iter().filter(|l| l.owner == *owner);
+    let there: Vec<String> = own
+        .map(|l| format!("{} on port {}", l.spec.name, l.spec.port))
+        .collect();
+    let wanted = match (&parent.section_name, parent.port) {
+        (Some(name), Some(port)) => format!("listener {name} on port {port}"),
+        (Some(name), None) => format!("listener {name}"),
+        (None, Some(port)) => format!("listener on port {port}"),
+        (None, None) => "listener".to_owned(),
+    };
+    let there = if there.is_empty() {
+        "it has none".to_owned()
+    } else {
+        format!("it has {}", joined(there.iter().map(String::as_str)))
+    };
+    Problem::new(
+        ConditionReason::NoMatchingParent,
+        format!("{} {} has no {wanted}; {there}", owner.kind, owner.key),
+    )
+}
+
+fn not_allowed<'a, 'b: 'a>(
+    route: Candidate<'_>,
+    listeners: impl Iterator<Item = &'a ListenerDraft<'b>>,
+) -> Problem {
+    let reasons: Vec<String> = listeners
+        .map(|listener| {
+            let name = &listener.spec.name;
+            if takes_kind(listener, route.kind) {
+                format!(
+                    "listener {name} takes no routes from namespace {} (allowedRoutes.namespaces)",
+                    route.namespace
+                )
+            } else {
+                format!("listener {name} takes no {}s", route.kind)
+            }
+        })
+        .collect();
+    Problem::new(
+        ConditionReason::NotAllowedByListeners,
+        joined(reasons.iter().map(String::as_str)),
+    )
+}
+
+fn no_matching_hostname<'a, 'b: 'a>(
+    listeners: impl Iterator<Item = &'a ListenerDraft<'b>>,
+) -> Problem {
+    let names: Vec<String> = listeners
+        .map(|listener| format!("{} ({})", listener.spec.name, listener.hostname))
+        .collect();
+    Problem::new(
+        ConditionReason::NoMatchingListenerHostname,
+        format!(
+            "no hostname of the route is one of listener {}",
+            joined(names.iter().map(String::as_str))
+        ),
+    )
+}

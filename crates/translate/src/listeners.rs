@@ -1,0 +1,410 @@
+//! Gateways with the listeners of their own and of their ListenerSets.
+
+mod conflict;
+mod kinds;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use portcullis_api::gateway::{FrontendTlsValidation, GatewayTls, Listener, ProtocolType};
+use portcullis_api::route::RouteGroupKind;
+use portcullis_api::status::ConditionReason;
+use portcullis_api::{Gateway, Kind, ListenerSet, ObjectKey, Objects};
+use portcullis_ir::{HostPattern, ListenerId, ListenerProtocol, PortKey, Transport};
+
+use crate::class::Classes;
+use crate::grants::Referrer;
+use crate::namespaces;
+use crate::problem::Problem;
+use crate::routes::Placed;
+use crate::tls::credentials::Credentials;
+use crate::tls::termination::{TlsFacts, TlsSpec, termination};
+
+/// One Gateway of ours on its way to a snapshot.
+#[derive(Debug)]
+pub(crate) struct GatewayDraft<'a> {
+    pub(crate) key: ObjectKey,
+    pub(crate) object: &'a Gateway,
+    /// Why its class is not accepted.
+    pub(crate) class_refused: Option<Problem>,
+    /// Why its backend client certificate cannot be used.
+    pub(crate) client_certificate: Option<Problem>,
+    /// Every listener, in the specification's precedence: "1. "parent" Gateway 2. ListenerSet
+    /// ordered by creation time (oldest first) 3. ListenerSet ordered alphabetically by
+    /// "{namespace}/{name}"." (`ListenerSetSpec.Listeners`)
+    pub(crate) listeners: Vec<ListenerDraft<'a>>,
+    /// Every ListenerSet that names it as its parent.
+    pub(crate) sets: Vec<SetDraft<'a>>,
+    /// The routes that attached.
+    pub(crate) routes: Vec<Placed>,
+}
+
+/// A ListenerSet with one of our Gateways as its parent.
+#[derive(Debug)]
+pub(crate) struct SetDraft<'a> {
+    pub(crate) key: ObjectKey,
+    pub(crate) object: &'a ListenerSet,
+    /// Why its listeners are not the Gateway's.
+    pub(crate) refused: Option<Problem>,
+}
+
+/// The object that a listener is written in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Owner {
+    /// Gateway or ListenerSet.
+    pub(crate) kind: Kind,
+    pub(crate) key: ObjectKey,
+}
+
+/// One listener on its way to a snapshot.
+#[derive(Debug)]
+pub(crate) struct ListenerDraft<'a> {
+    pub(crate) id: ListenerId,
+    pub(crate) owner: Owner,
+    pub(crate) spec: &'a Listener,
+    /// [`HostPattern::Any`] also where the text is no hostname; then the listener is refused.
+    pub(crate) hostname: HostPattern,
+    /// With whom it cannot share its port.
+    pub(crate) conflict: Option<Problem>,
+    /// Why it is not accepted for itself.
+    pub(crate) refused: Option<Problem>,
+    /// References that lead nowhere.
+    pub(crate) unresolved: Vec<Problem>,
+    /// The kinds of route it takes.
+    pub(crate) kinds: Vec<RouteGroupKind>,
+    /// For HTTPS.
+    pub(crate) tls: Option<TlsFacts>,
+    /// How many routes it accepted.
+    pub(crate) attached_routes: i32,
+}
+
+impl ListenerDraft<'_> {
+    /// The socket it wants, if it can have one at all.
+    pub(crate) fn port_key(&self) -> Option<PortKey> {
+        let transport = match self.spec.protocol {
+            ProtocolType::Udp => Transport::Udp,
+            _ => Transport::Tcp,
+        };
+        let port = NonZeroU16::new(self.spec.port)?;
+        Some(PortKey { port, transport })
+    }
+
+    /// Whether the data plane gets it, conflicts apart. A listener that is refused because of its
+    /// TLS is bound all the same: the data plane carries the refusal out, see [`TlsFacts`].
+    pub(crate) fn is_bound(&self) -> bool {
+        match (&self.refused, &self.tls) {
+            (None, _) => true,
+            (Some(refused), Some(tls)) => tls.refused.as_ref() == Some(refused),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// What the data plane gets: "If a Listener is conflicted, its network port should not be
+    /// configured on any network elements." (`ListenerConditionConflicted`)
+    pub(crate) fn lower(&self) -> Option<portcullis_ir::Listener> {
+        let protocol = match (&self.spec.protocol, &self.tls) {
+            (ProtocolType::Http, _) => ListenerProtocol::Http,
+            (ProtocolType::Https, Some(tls)) => ListenerProtocol::Https(tls.termination.clone()),
+            _ => return None,
+        };
+        if !self.is_bound() || self.conflict.is_some() {
+            return None;
+        }
+        Some(portcullis_ir::Listener {
+            port: NonZeroU16::new(self.spec.port)?,
+            hostname: self.hostname.clone(),
+            protocol,
+        })
+    }
+
+    /// Whether it can serve somebody, as far as its configuration goes.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.conflict.is_none() && self.refused.is_none()
+    }
+}
+
+/// Our Gateways, and where each parentRef leads.
+#[derive(Debug)]
+pub(crate) struct Drafts<'a> {
+    drafts: Vec<GatewayDraft<'a>>,
+    parents: BTreeMap<Owner, usize>,
+}
+
+impl<'a> Drafts<'a> {
+    /// The Gateway behind a Gateway or ListenerSet of ours, with its number.
+    pub(crate) fn parent(&self, owner: &Owner) -> Option<(usize, &GatewayDraft<'a>)> {
+        let index = *self.parents.get(owner)?;
+        Some((index, self.drafts.get(index)?))
+    }
+
+    pub(crate) fn draft_mut(&mut self, index: usize) -> Option<&mut GatewayDraft<'a>> {
+        self.drafts.get_mut(index)
+    }
+
+    pub(crate) fn into_drafts(self) -> Vec<GatewayDraft<'a>> {
+        self.drafts
+    }
+}
+
+/// Drafts every Gateway whose class is ours.
+pub(crate) fn drafts<'a>(
+    objects: &'a Objects,
+    classes: &Classes<'_>,
+    credentials: &mut Credentials<'a>,
+) -> Drafts<'a> {
+    let sets = sets_by_gateway(objects);
+    let mut all = Drafts {
+        drafts: Vec::new(),
+        parents: BTreeMap::new(),
+    };
+    for (key, object) in &objects.gateways {
+        let Some(class) = classes.get(object.spec.gateway_class_name.as_str()) else {
+            continue;
+        };
+        let class_refused = class.refused.clone();
+        let sets = sets.get(key).cloned().unwrap_or_default();
+        let draft = draft(key, object, class_refused, sets, objects, credentials);
+        let index = all.drafts.len();
+        let owners = draft.sets.iter().map(|set| (Kind::ListenerSet, &set.key));
+        for (kind, key) in owners.chain([(Kind::Gateway, key)]) {
+            let key = key.clone();
+            all.parents.insert(Owner { kind, key }, index);
+        }
+        all.drafts.push(draft);
+    }
+    all
+}
+
+/// ListenerSets by the Gateway they name, oldest first.
+fn sets_by_gateway(objects: &Objects) -> BTreeMap<ObjectKey, Vec<(ObjectKey, &ListenerSet)>> {
+    let mut sets: BTreeMap<ObjectKey, Vec<(ObjectKey, &ListenerSet)>> = BTreeMap::new();
+    for (key, set) in &objects.listener_sets {
+        let parent = set.spec.parent_ref.target();
+        if Kind::find(parent.group, parent.kind) == Some(Kind::Gateway) {
+            let namespace = parent.namespace.unwrap_or(&key.namespace);
+            let gateway = ObjectKey::new(namespace, parent.name);
+            sets.entry(gateway).or_default().push((key.clone(), set));
+        }
+    }
+    for sets in sets.values_mut() {
+        sets.sort_by_cached_key(|(key, set)| {
+            let created = set.metadata.creation_timestamp.as_ref();
+            let created = created.map_or(i64::MAX, |time| time.0.as_second());
+            (created, key.to_string())
+        });
+    }
+    sets
+}
+
+fn draft<'a>(
+    key: &ObjectKey,
+    object: &'a Gateway,
+    class_refused: Option<Problem>,
+    sets: Vec<(ObjectKey, &'a ListenerSet)>,
+    objects: &'a Objects,
+    credentials: &mut Credentials<'a>,
+) -> GatewayDraft<'a> {
+    let mut lowering = Lowering {
+        gateway: object,
+        namespace: &key.namespace,
+        objects,
+        credentials,
+        listeners: Vec::new(),
+    };
+    lowering.add(Kind::Gateway, key, &object.spec.listeners);
+    let mut drafts = Vec::with_capacity(sets.len());
+    for (set_key, set) in sets {
+        let refused = set_refusal(object, &key.namespace, &set_key, objects);
+        if refused.is_none() {
+            lowering.add(Kind::ListenerSet, &set_key, &set.spec.listeners);
+        }
+        drafts.push(SetDraft {
+            key: set_key,
+            object: set,
+            refused,
+        });
+    }
+    let mut listeners = lowering.listeners;
+    conflict::mark(&mut listeners);
+    GatewayDraft {
+        key: key.clone(),
+        object,
+        class_refused,
+        client_certificate: client_certificate(object, &key.namespace, objects, credentials),
+        listeners,
+        sets: drafts,
+        routes: Vec::new(),
+    }
+}
+
+/// "The default value None": no ListenerSets. (`AllowedListeners`)
+fn set_refusal(
+    gateway: &Gateway,
+    namespace: &str,
+    set: &ObjectKey,
+    objects: &Objects,
+) -> Option<Problem> {
+    let allowed = gateway.spec.allowed_listeners.as_ref();
+    let taken = allowed.is_some_and(|allowed| {
+        namespaces::takes(
+            objects,
+            allowed.from(),
+            allowed.selector(),
+            namespace,
+            &set.namespace,
+        )
+    });
+    (!taken).then(|| {
+        Problem::new(
+            ConditionReason::NotAllowed,
+            format!(
+                "allowedListeners of the Gateway does not take ListenerSets of namespace {}",
+                set.namespace
+            ),
+        )
+    })
+}
+
+struct Lowering<'a, 'c> {
+    gateway: &'a Gateway,
+    namespace: &'c str,
+    objects: &'a Objects,
+    credentials: &'c mut Credentials<'a>,
+    listeners: Vec<ListenerDraft<'a>>,
+}
+
+impl<'a> Lowering<'a, '_> {
+    fn add(&mut self, kind: Kind, key: &ObjectKey, listeners: &'a [Listener]) {
+        for spec in listeners {
+            let owner = Owner {
+                kind,
+                key: key.clone(),
+            };
+            let draft = self.listener(owner, spec);
+            self.listeners.push(draft);
+        }
+    }
+
+    fn listener(&mut self, owner: Owner, spec: &'a Listener) -> ListenerDraft<'a> {
+        let (kinds, bad_kinds) = kinds::supported(spec);
+        let hostname = HostPattern::parse(spec.hostname.as_deref().unwrap_or_default());
+        let mut refused = refusal(spec);
+        if let Err(error) = &hostname {
+            refused.get_or_insert_with(|| Problem::unsupported(format!("hostname {error}")));
+        }
+        let tls = self.tls(&owner, spec);
+        let mut unresolved = Vec::new();
+        if let Some(tls) = &tls {
+            refused = refused.or_else(|| tls.refused.clone());
+            unresolved.clone_from(&tls.unresolved);
+        }
+        unresolved.extend(bad_kinds);
+        ListenerDraft {
+            id: ListenerId::new(format!("{}/{}/{}", owner.kind, owner.key, spec.name)),
+            owner,
+            spec,
+            hostname: hostname.unwrap_or(HostPattern::Any),
+            conflict: None,
+            refused,
+            unresolved,
+            kinds,
+            tls,
+            attached_routes: 0,
+        }
+    }
+
+    fn tls(&mut self, owner: &Owner, spec: &'a Listener) -> Option<TlsFacts> {
+        if spec.protocol != ProtocolType::Https {
+            return None;
+        }
+        let gateway = Referrer {
+            kind: Kind::Gateway,
+            namespace: self.namespace,
+        };
+        let validation = validation(self.gateway, spec.port).map(|found| (found, gateway));
+        let spec = TlsSpec {
+            tls: spec.tls.as_ref(),
+            owner: Referrer {
+                kind: owner.kind,
+                namespace: &owner.key.namespace,
+            },
+            validation,
+        };
+        Some(termination(spec, self.objects, self.credentials))
+    }
+}
+
+/// What the Gateway asks of clients on a port.
+fn validation(gateway: &Gateway, port: u16) -> Option<&FrontendTlsValidation> {
+    let frontend = gateway.spec.tls.as_ref()?.frontend.as_ref()?;
+    frontend.for_port(port).validation.as_ref()
+}
+
+/// What is not served of a listener's own fields, TLS apart.
+fn refusal(spec: &Listener) -> Option<Problem> {
+    if !kinds::is_served(&spec.protocol) {
+        // "If an implementation does not support a specified protocol, it MUST set the "Accepted"
+        // condition to False for the affected Listener with a reason of "UnsupportedProtocol"."
+        // (`ProtocolType`)
+        return Some(Problem::new(
+            ConditionReason::UnsupportedProtocol,
+            format!(
+                "protocol {} is not supported; HTTP and HTTPS are",
+                spec.protocol
+            ),
+        ));
+    }
+    if spec.port == 0 {
+        return Some(Problem::new(
+            ConditionReason::PortUnavailable,
+            "port 0 is no port; use one from 1 to 65535",
+        ));
+    }
+    let filters = spec.filters.as_ref().map_or(&[][..], |f| &f.requests);
+    if !filters.is_empty() {
+        return Some(Problem::unsupported(
+            "filters of listeners are not supported; remove filters",
+        ));
+    }
+    (spec.protocol == ProtocolType::Http && spec.tls.is_some()).then(|| {
+        Problem::unsupported("tls must not be set on an HTTP listener; remove it, or use HTTPS")
+    })
+}
+
+/// What is wrong with `spec.tls.backend.clientCertificateRef`.
+fn client_certificate(
+    gateway: &Gateway,
+    namespace: &str,
+    objects: &Objects,
+    credentials: &mut Credentials<'_>,
+) -> Option<Problem> {
+    use crate::grants::{Permission, missing_grant, permission};
+    use portcullis_ir::tls::Certificate;
+
+    let GatewayTls { backend, .. } = gateway.spec.tls.as_ref()?;
+    let target = backend.as_ref()?.client_certificate_ref.as_ref()?.target();
+    let invalid = |message: String| {
+        let reason = ConditionReason::InvalidClientCertificateRef;
+        Some(Problem::new(reason, format!("tls.backend: {message}")))
+    };
+    let from = Referrer {
+        kind: Kind::Gateway,
+        namespace,
+    };
+    if (target.group, target.kind) != ("", "Secret") {
+        return invalid(format!(
+            "a {} cannot hold a client certificate; name a Secret",
+            crate::tls::termination::group_kind(target)
+        ));
+    }
+    if permission(objects, from, target) == Permission::NotPermitted {
+        let message = format!("tls.backend: {}", missing_grant(from, target));
+        return Some(Problem::new(ConditionReason::RefNotPermitted, message));
+    }
+    let key = ObjectKey::new(target.namespace.unwrap_or(namespace), target.name);
+    match credentials.pair(&key) {
+        Some(Certificate::Usable(_)) => None,
+        Some(Certificate::Unusable { reason }) => invalid(reason),
+        None => invalid(format!("Secret {key} does not exist")),
+    }
+}

@@ -1,0 +1,91 @@
+//! What `translate` gives back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use portcullis_api::gateway::{GatewayClassStatus, GatewayStatus};
+use portcullis_api::listener_set::ListenerSetStatus;
+use portcullis_api::status::RouteStatus;
+use portcullis_ir::{BackendId, Snapshot};
+
+use crate::backends::Backends;
+use crate::infra::{self, Infra};
+use crate::listeners::GatewayDraft;
+use crate::routes::PlacedRoute;
+
+/// Everything that follows from the inputs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Output {
+    /// One entry per Gateway of ours.
+    pub gateways: BTreeMap<portcullis_ir::ObjectKey, GatewayOutput>,
+    /// What is to be said about the users' objects.
+    pub statuses: Statuses,
+    /// When time alone will change the answer next, in seconds since the Unix epoch: a certificate
+    /// begins or ceases to be valid. `None`: never.
+    pub recheck_at: Option<i64>,
+}
+
+/// What one Gateway becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatewayOutput {
+    /// For its data planes.
+    pub snapshot: Arc<Snapshot>,
+    /// What its data planes need around them.
+    pub infra: Infra,
+}
+
+/// Statuses of the objects that are ours, or that name something of ours.
+///
+/// Conditions have no `lastTransitionTime`: who writes them fills it in, with
+/// [`crate::status::carry_transition_times`]. A route's status holds our entries only; those of
+/// other controllers must be kept by who writes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statuses {
+    /// GatewayClasses of our controller.
+    pub gateway_classes: BTreeMap<portcullis_api::ObjectKey, GatewayClassStatus>,
+    /// Gateways of those classes.
+    pub gateways: BTreeMap<portcullis_api::ObjectKey, GatewayStatus>,
+    /// ListenerSets of those Gateways.
+    pub listener_sets: BTreeMap<portcullis_api::ObjectKey, ListenerSetStatus>,
+    /// HTTPRoutes that name those Gateways or ListenerSets, or did: then without entries.
+    pub http_routes: BTreeMap<portcullis_api::ObjectKey, RouteStatus>,
+}
+
+/// Puts a snapshot together.
+pub(crate) fn assemble(
+    key: portcullis_ir::ObjectKey,
+    draft: GatewayDraft<'_>,
+    backends: &Backends<'_>,
+) -> GatewayOutput {
+    let infra = infra::wanted(&draft);
+    let mut snapshot = Snapshot::empty(key, draft.object.generation());
+    for listener in draft.listeners {
+        let Some(lowered) = listener.lower() else {
+            continue;
+        };
+        if let Some(tls) = listener.tls {
+            snapshot.certificates.extend(tls.certificates);
+            snapshot.trust_bundles.extend(tls.bundles);
+        }
+        snapshot.listeners.insert(listener.id, lowered);
+    }
+    let mut named: BTreeSet<&BackendId> = BTreeSet::new();
+    for placed in &draft.routes {
+        named.extend(placed.backends.iter());
+        match &placed.route {
+            PlacedRoute::Http(route) => {
+                let route = Arc::clone(route);
+                snapshot.http_routes.insert(placed.id.clone(), route);
+            }
+        }
+    }
+    for id in named {
+        if let Some(backend) = backends.find(id) {
+            snapshot.backends.insert(id.clone(), Arc::clone(backend));
+        }
+    }
+    GatewayOutput {
+        snapshot: Arc::new(snapshot),
+        infra,
+    }
+}

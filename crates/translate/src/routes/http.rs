@@ -1,0 +1,255 @@
+//! HTTPRoute.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_api::http_route::{HttpRouteRetry, HttpRouteRule, HttpRouteSpec, HttpRouteTimeouts};
+use portcullis_api::meta::Object;
+use portcullis_api::route::{BackendRef, GatewayDuration, ParentReference};
+use portcullis_api::{Kind, ObjectKey, Objects};
+use portcullis_ir::backend::BackendTarget;
+use portcullis_ir::matcher::HttpMatch;
+use portcullis_ir::route::Timeouts;
+use portcullis_ir::{Attachment, HttpRoute, HttpRule, RouteOrigin, WeightedBackend};
+
+use super::{PlacedRoute, RouteKind, RuleFacts, Work};
+use crate::filters::{self, Place};
+use crate::problem::Problem;
+use crate::{backends, matches};
+
+/// The kind HTTPRoute.
+#[derive(Debug)]
+pub(crate) struct Http;
+
+impl RouteKind for Http {
+    type Spec = HttpRouteSpec;
+    type Rules = Vec<HttpRule>;
+    const IR_KIND: portcullis_ir::route::RouteKind = portcullis_ir::route::RouteKind::Http;
+
+    fn objects(objects: &Objects) -> &BTreeMap<ObjectKey, Arc<Object<HttpRouteSpec>>> {
+        &objects.http_routes
+    }
+
+    fn parent_refs(spec: &HttpRouteSpec) -> &[ParentReference] {
+        &spec.parent_refs
+    }
+
+    fn hostnames(spec: &HttpRouteSpec) -> &[String] {
+        &spec.hostnames
+    }
+
+    fn lower(
+        spec: &HttpRouteSpec,
+        namespace: &str,
+        work: &mut Work<'_>,
+    ) -> (Vec<HttpRule>, RuleFacts) {
+        let mut facts = RuleFacts {
+            count: spec.rules.len(),
+            ..RuleFacts::default()
+        };
+        let mut rules = Vec::with_capacity(spec.rules.len());
+        for (index, rule) in spec.rules.iter().enumerate() {
+            let mut lowering = RuleLowering {
+                index,
+                namespace,
+                work,
+                facts: &mut facts,
+            };
+            rules.extend(lowering.rule(rule));
+        }
+        (rules, facts)
+    }
+
+    fn route(
+        origin: RouteOrigin,
+        attachments: Vec<Attachment>,
+        rules: Vec<HttpRule>,
+    ) -> PlacedRoute {
+        PlacedRoute::Http(Arc::new(HttpRoute {
+            origin,
+            attachments,
+            rules,
+        }))
+    }
+}
+
+struct RuleLowering<'r, 'a> {
+    index: usize,
+    namespace: &'r str,
+    work: &'r mut Work<'a>,
+    facts: &'r mut RuleFacts,
+}
+
+impl RuleLowering<'_, '_> {
+    /// The rule as it is served; `None` if its matches are not valid.
+    ///
+    /// A rule whose matches are valid and whose filters are not keeps its place and answers 500:
+    /// if it were left out, its requests would fall to a broader rule, past a filter that may have
+    /// been there to keep them out. "If a reference to a custom filter type cannot be resolved, the
+    /// filter MUST NOT be skipped. Instead, requests that would have been processed by that filter
+    /// MUST receive a HTTP error response." (`HTTPRouteFilter.Type`)
+    fn rule(&mut self, rule: &HttpRouteRule) -> Option<HttpRule> {
+        let HttpRouteRule {
+            name,
+            matches: _,
+            filters: _,
+            backend_refs: _,
+            timeouts: _,
+            retry,
+            session_persistence,
+        } = rule;
+        let is_retrying = |retry: &HttpRouteRetry| retry.attempts() > 0;
+        self.notice(retry.as_ref().is_some_and(is_retrying), "retry");
+        self.notice(session_persistence.is_some(), "sessionPersistence");
+        let matches = match self.matches(rule) {
+            Ok(matches) => matches,
+            Err(problem) => {
+                self.facts.dropped.push((self.index, problem));
+                return None;
+            }
+        };
+        let served = self.actions(rule, &matches);
+        let (filters, backends, timeouts) = served.unwrap_or_else(|problem| {
+            let reason = problem.message.clone();
+            self.facts.dropped.push((self.index, problem));
+            (Vec::new(), vec![answer_500(reason)], Timeouts::default())
+        });
+        Some(HttpRule {
+            name: name.clone(),
+            matches,
+            filters,
+            backends,
+            timeouts,
+        })
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("rules[{}].{rest}", self.index)
+    }
+
+    fn notice(&mut self, is_set: bool, field: &str) {
+        if is_set {
+            let path = self.path(field);
+            let notice = format!("{path} is not supported yet and has no effect");
+            self.facts.notices.push(notice);
+        }
+    }
+
+    /// "If no matches are specified, the default is a prefix path match on "/", which has the
+    /// effect of matching every HTTP request." (`HTTPRouteRule.Matches`)
+    fn matches(&mut self, rule: &HttpRouteRule) -> Result<Vec<HttpMatch>, Problem> {
+        if rule.matches.is_empty() {
+            return Ok(vec![HttpMatch::every_request()]);
+        }
+        let mut lowered = Vec::with_capacity(rule.matches.len());
+        for (place, matched) in rule.matches.iter().enumerate() {
+            let matched = matches::lower(matched, &mut self.work.patterns);
+            lowered.push(matched.map_err(|bad| {
+                Problem::unsupported(self.path(&format!("matches[{place}].{bad}")))
+            })?);
+        }
+        Ok(lowered)
+    }
+
+    fn actions(
+        &mut self,
+        rule: &HttpRouteRule,
+        matches: &[HttpMatch],
+    ) -> Result<(Vec<filters_ir::Filter>, Vec<WeightedBackend>, Timeouts), Problem> {
+        let filters = filters::lower(&rule.filters, Place::Rule, matches)
+            .map_err(|(at, bad)| bad.at(&self.path(&format!("filters[{at}]"))))?;
+        let timeouts = self.timeouts(rule.timeouts.as_ref())?;
+        let mut backends = Vec::with_capacity(rule.backend_refs.len());
+        for (place, reference) in rule.backend_refs.iter().enumerate() {
+            backends.push(self.backend(place, reference, matches, &filters)?);
+        }
+        Ok((filters, backends, timeouts))
+    }
+
+    fn backend(
+        &mut self,
+        place: usize,
+        reference: &BackendRef,
+        matches: &[HttpMatch],
+        rule_filters: &[filters_ir::Filter],
+    ) -> Result<WeightedBackend, Problem> {
+        let filters = filters::lower(&reference.filters, Place::BackendRef, matches).map_err(
+            |(at, bad)| bad.at(&self.path(&format!("backendRefs[{place}].filters[{at}]"))),
+        )?;
+        let redirects =
+            |filter: &filters_ir::Filter| matches!(filter, filters_ir::Filter::Redirect(_));
+        let rewrites =
+            |filter: &filters_ir::Filter| matches!(filter, filters_ir::Filter::Rewrite(_));
+        if rule_filters.iter().any(redirects) && filters.iter().any(rewrites) {
+            let path = self.path(&format!("backendRefs[{place}].filters"));
+            return Err(filters::BadFilter::RedirectAndRewrite.at(&path));
+        }
+        let resolution = self
+            .work
+            .backends
+            .resolve(Kind::HttpRoute, self.namespace, reference);
+        match &resolution {
+            Ok(id) => {
+                self.facts.backends.insert(id.clone());
+            }
+            Err(problem) => self.facts.unresolved.push(problem.clone()),
+        }
+        Ok(WeightedBackend {
+            weight: reference.weight(),
+            target: backends::target(&resolution),
+            filters,
+        })
+    }
+
+    /// "When specified, the value of BackendRequest must be no more than the value of the Request
+    /// timeout." (`HTTPRouteTimeouts.BackendRequest`)
+    fn timeouts(&self, timeouts: Option<&HttpRouteTimeouts>) -> Result<Timeouts, Problem> {
+        let Some(HttpRouteTimeouts {
+            request,
+            backend_request,
+        }) = timeouts
+        else {
+            return Ok(Timeouts::default());
+        };
+        let request = self.duration("timeouts.request", request.as_ref())?;
+        let backend_request = self.duration("timeouts.backendRequest", backend_request.as_ref())?;
+        if let (Some(whole), Some(part)) = (request, backend_request)
+            && part > whole
+        {
+            let path = self.path("timeouts");
+            let message = format!("{path}: backendRequest is longer than request");
+            return Err(Problem::unsupported(message));
+        }
+        Ok(Timeouts {
+            request,
+            backend_request,
+        })
+    }
+
+    /// "Setting a timeout to the zero duration (e.g. "0s") SHOULD disable the timeout completely."
+    fn duration(
+        &self,
+        field: &str,
+        text: Option<&GatewayDuration>,
+    ) -> Result<Option<Duration>, Problem> {
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        let parsed = text.parse().ok_or_else(|| {
+            let path = self.path(field);
+            Problem::unsupported(format!("{path}: {:?} is not a duration like 10s", text.0))
+        })?;
+        Ok((!parsed.is_zero()).then_some(parsed))
+    }
+}
+
+use portcullis_ir::filter as filters_ir;
+
+fn answer_500(reason: String) -> WeightedBackend {
+    WeightedBackend {
+        weight: 1,
+        target: BackendTarget::Invalid { reason },
+        filters: Vec::new(),
+    }
+}

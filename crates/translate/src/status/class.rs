@@ -1,0 +1,46 @@
+//! GatewayClass.
+
+use std::collections::BTreeMap;
+
+use portcullis_api::ObjectKey;
+use portcullis_api::gateway::{GatewayClassStatus, SupportedFeature};
+use portcullis_api::status::{ConditionReason, ConditionType};
+
+use super::{fails, holds};
+use crate::class::{Class, Classes};
+use crate::features;
+
+/// The statuses of our classes.
+pub(crate) fn statuses(classes: &Classes<'_>) -> BTreeMap<ObjectKey, GatewayClassStatus> {
+    let statuses = classes.values();
+    statuses
+        .map(|class| (class.key.clone(), status(class)))
+        .collect()
+}
+
+fn status(class: &Class<'_>) -> GatewayClassStatus {
+    let generation = class.object.generation();
+    let accepted = match &class.refused {
+        Some(problem) => fails(ConditionType::Accepted, problem, generation),
+        None => holds(
+            ConditionType::Accepted,
+            ConditionReason::Accepted,
+            "Portcullis serves Gateways of this class",
+            generation,
+        ),
+    };
+    // Who reads CRDs from a cluster knows their version; a folder has the one we are built for.
+    let version = holds(
+        ConditionType::SupportedVersion,
+        ConditionReason::SupportedVersion,
+        "Gateway API v1.7.0 is supported",
+        generation,
+    );
+    let features = features::SUPPORTED.iter().map(|feature| SupportedFeature {
+        name: feature.name.to_owned(),
+    });
+    GatewayClassStatus {
+        conditions: vec![accepted, version],
+        supported_features: features.collect(),
+    }
+}

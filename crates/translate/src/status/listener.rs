@@ -1,0 +1,150 @@
+//! Listeners, of Gateways and ListenerSets.
+
+use portcullis_api::status::{Condition, ConditionReason, ConditionType, ListenerStatus};
+
+use super::{fails, holds};
+use crate::inputs::ObservedGateway;
+use crate::listeners::ListenerDraft;
+use crate::problem::{Problem, summary};
+
+/// The status of a listener. `generation` is that of the object it is written in, `wanted` the
+/// Gateway's.
+pub(crate) fn status(
+    listener: &ListenerDraft<'_>,
+    generation: i64,
+    wanted: i64,
+    observed: &ObservedGateway,
+) -> ListenerStatus {
+    ListenerStatus {
+        name: listener.spec.name.clone(),
+        supported_kinds: listener.kinds.clone(),
+        attached_routes: listener.attached_routes,
+        conditions: vec![
+            accepted(listener, generation, observed),
+            programmed(listener, generation, wanted, observed),
+            resolved_refs(listener, generation),
+            conflicted(listener, generation),
+        ],
+    }
+}
+
+/// Why a listener is not accepted, from its configuration or from what data planes say.
+///
+/// "This reason is used with the "Accepted" condition when the Listener requests a port that cannot
+/// be used on the Gateway … The port is already in use." (`ListenerReasonPortUnavailable`)
+pub(crate) fn refusal(listener: &ListenerDraft<'_>, observed: &ObservedGateway) -> Option<Problem> {
+    let own = listener.conflict.as_ref().or(listener.refused.as_ref());
+    own.cloned().or_else(|| port_failure(listener, observed))
+}
+
+/// What keeps a listener from being programmed: its refusal, a certificate, or the data planes.
+pub(crate) fn obstacle(
+    listener: &ListenerDraft<'_>,
+    wanted: i64,
+    observed: &ObservedGateway,
+) -> Option<Problem> {
+    if let Some(conflict) = &listener.conflict {
+        return Some(conflict.clone());
+    }
+    if let Some(refused) = &listener.refused {
+        let message = refused.message.clone();
+        return Some(Problem::new(ConditionReason::Invalid, message));
+    }
+    if listener.tls.as_ref().is_some_and(|tls| !tls.is_served()) {
+        return Some(Problem::new(
+            ConditionReason::Invalid,
+            "no certificate is usable, see ResolvedRefs",
+        ));
+    }
+    port_failure(listener, observed).or_else(|| pending(wanted, observed))
+}
+
+fn port_failure(listener: &ListenerDraft<'_>, observed: &ObservedGateway) -> Option<Problem> {
+    let port = listener.port_key()?;
+    let mut failures = observed.data_planes.iter();
+    let failure = failures.find_map(|plane| plane.port_failures.get(&port))?;
+    Some(Problem::new(
+        ConditionReason::PortUnavailable,
+        format!("port {} cannot be bound: {failure}", listener.spec.port),
+    ))
+}
+
+/// What is still to be waited for until every data plane serves generation `wanted`.
+pub(crate) fn pending(wanted: i64, observed: &ObservedGateway) -> Option<Problem> {
+    let planes = &observed.data_planes;
+    let applied = planes
+        .iter()
+        .filter(|plane| plane.applied_generation.is_some_and(|g| g >= wanted))
+        .count();
+    if applied == planes.len() && applied > 0 {
+        return None;
+    }
+    let message = if planes.is_empty() {
+        "waiting for a data plane".to_owned()
+    } else {
+        let all = planes.len();
+        format!("waiting for the data planes: {applied} of {all} serve generation {wanted}")
+    };
+    Some(Problem::new(ConditionReason::Pending, message))
+}
+
+fn accepted(
+    listener: &ListenerDraft<'_>,
+    generation: i64,
+    observed: &ObservedGateway,
+) -> Condition {
+    match refusal(listener, observed) {
+        Some(problem) => fails(ConditionType::Accepted, &problem, generation),
+        None => holds(
+            ConditionType::Accepted,
+            ConditionReason::Accepted,
+            "",
+            generation,
+        ),
+    }
+}
+
+fn programmed(
+    listener: &ListenerDraft<'_>,
+    generation: i64,
+    wanted: i64,
+    observed: &ObservedGateway,
+) -> Condition {
+    match obstacle(listener, wanted, observed) {
+        Some(problem) => fails(ConditionType::Programmed, &problem, generation),
+        None => holds(
+            ConditionType::Programmed,
+            ConditionReason::Programmed,
+            "",
+            generation,
+        ),
+    }
+}
+
+fn resolved_refs(listener: &ListenerDraft<'_>, generation: i64) -> Condition {
+    match summary(&listener.unresolved) {
+        Some(problem) => fails(ConditionType::ResolvedRefs, &problem, generation),
+        None => holds(
+            ConditionType::ResolvedRefs,
+            ConditionReason::ResolvedRefs,
+            "",
+            generation,
+        ),
+    }
+}
+
+fn conflicted(listener: &ListenerDraft<'_>, generation: i64) -> Condition {
+    match &listener.conflict {
+        Some(Problem { reason, message }) => holds(
+            ConditionType::Conflicted,
+            reason.clone(),
+            message.clone(),
+            generation,
+        ),
+        None => fails(
+            ConditionType::Conflicted,
+            &Problem::new(ConditionReason::NoConflicts, ""),
+            generation,
+        ),
+    }
+}

@@ -1,0 +1,393 @@
+//! How an HTTPS listener ends TLS: its certificates, and what it asks of clients.
+
+use std::collections::BTreeMap;
+
+use portcullis_api::gateway::{
+    FrontendTlsValidation, FrontendValidationMode, ListenerTls, TlsMode,
+};
+use portcullis_api::route::{ObjectReference, SecretObjectReference, Target};
+use portcullis_api::status::ConditionReason;
+use portcullis_api::{ObjectKey, Objects};
+use portcullis_ir::tls::{
+    Certificate, ClientValidation, ClientValidationMode, TlsTermination, TrustBundle,
+};
+use portcullis_ir::{CertificateId, TrustBundleId};
+
+use super::credentials::{Credentials, Store};
+use super::options::{self, TerminateMode};
+use crate::grants::{Permission, Referrer, missing_grant, permission};
+use crate::problem::Problem;
+
+/// What came of a listener's TLS configuration.
+#[derive(Debug)]
+pub(crate) struct TlsFacts {
+    /// What the data plane does. Whatever is wrong, it names at least one certificate: a listener
+    /// with none that is usable stays bound and refuses every handshake, so that its names do not
+    /// fall to a less specific listener that asks less of clients.
+    pub(crate) termination: TlsTermination,
+    /// The named certificates, apart from those whose Secret does not exist.
+    pub(crate) certificates: BTreeMap<CertificateId, Certificate>,
+    /// The named CA bundles, apart from those whose object does not exist.
+    pub(crate) bundles: BTreeMap<TrustBundleId, TrustBundle>,
+    /// Why the listener is not accepted.
+    pub(crate) refused: Option<Problem>,
+    /// References that lead nowhere.
+    pub(crate) unresolved: Vec<Problem>,
+}
+
+impl TlsFacts {
+    /// Whether some client could get through a handshake.
+    pub(crate) fn is_served(&self) -> bool {
+        let usable = |certificate: &Certificate| matches!(certificate, Certificate::Usable(_));
+        self.refused.is_none() && self.certificates.values().any(usable)
+    }
+}
+
+/// What the configuration of a listener's TLS is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TlsSpec<'a> {
+    pub(crate) tls: Option<&'a ListenerTls>,
+    /// Who owns the listener: a Gateway or a ListenerSet.
+    pub(crate) owner: Referrer<'a>,
+    /// What the Gateway asks of clients on the listener's port, and the Gateway.
+    pub(crate) validation: Option<(&'a FrontendTlsValidation, Referrer<'a>)>,
+}
+
+/// Works out a listener's TLS.
+pub(crate) fn termination(
+    spec: TlsSpec<'_>,
+    objects: &Objects,
+    credentials: &mut Credentials<'_>,
+) -> TlsFacts {
+    let mut reading = Reading {
+        objects,
+        credentials,
+        facts: TlsFacts {
+            termination: TlsTermination {
+                certificates: Vec::new(),
+                client_validation: None,
+            },
+            certificates: BTreeMap::new(),
+            bundles: BTreeMap::new(),
+            refused: None,
+            unresolved: Vec::new(),
+        },
+    };
+    match plan(spec) {
+        Ok(plan) => reading.follow(spec, plan),
+        Err(problem) => reading.refuse_all(&problem.message.clone(), problem),
+    }
+    reading.facts
+}
+
+/// What is asked of clients, and who says so.
+#[derive(Clone, Copy, Debug)]
+enum Plan<'a> {
+    Simple,
+    /// The Gateway, for the port.
+    PerPort(&'a FrontendTlsValidation, Referrer<'a>),
+    /// The listener's options.
+    PerListener,
+}
+
+fn plan(spec: TlsSpec<'_>) -> Result<Plan<'_>, Problem> {
+    let (mode, options) = match spec.tls {
+        Some(tls) => (tls.mode(), options::terminate_mode(&tls.options)?),
+        None => (&TlsMode::Terminate, None),
+    };
+    if *mode != TlsMode::Terminate {
+        return Err(Problem::unsupported(format!(
+            "tls.mode is {mode}; on an HTTPS listener it must be Terminate"
+        )));
+    }
+    match (spec.validation, options) {
+        (None, None | Some(TerminateMode::Simple)) => Ok(Plan::Simple),
+        (None, Some(TerminateMode::Mutual)) => Ok(Plan::PerListener),
+        (Some((validation, gateway)), None) => Ok(Plan::PerPort(validation, gateway)),
+        (Some(_), Some(_)) => Err(Problem::unsupported(
+            "tls.options sets a terminate mode, and spec.tls.frontend of the Gateway validates \
+             clients on the same port; keep one of the two",
+        )),
+    }
+}
+
+struct Reading<'r, 'a> {
+    objects: &'r Objects,
+    credentials: &'r mut Credentials<'a>,
+    facts: TlsFacts,
+}
+
+impl Reading<'_, '_> {
+    fn follow(&mut self, spec: TlsSpec<'_>, plan: Plan<'_>) {
+        let refs = spec.tls.map_or(&[][..], |tls| &tls.certificate_refs);
+        for reference in refs {
+            self.certificate(reference, spec.owner);
+        }
+        if refs.is_empty() {
+            let message = "tls.certificateRefs is empty; name a Secret with a certificate";
+            self.refuse_certificate(
+                "none",
+                Problem::new(ConditionReason::InvalidCertificateRef, message),
+            );
+        }
+        match plan {
+            Plan::Simple => {}
+            Plan::PerPort(validation, gateway) => self.validate_per_port(validation, gateway),
+            Plan::PerListener => self.validate_per_listener(refs, spec.owner),
+        }
+    }
+
+    /// Nothing gets through, and the listener is not accepted.
+    fn refuse_all(&mut self, reason: &str, problem: Problem) {
+        let reason = reason.to_owned();
+        self.name_certificate(
+            refused_certificate("configuration"),
+            Some(Certificate::Unusable { reason }),
+        );
+        self.facts.refused = Some(problem);
+    }
+
+    fn name_certificate(&mut self, id: CertificateId, certificate: Option<Certificate>) {
+        if let Some(certificate) = certificate {
+            self.facts.certificates.insert(id.clone(), certificate);
+        }
+        if !self.facts.termination.certificates.contains(&id) {
+            self.facts.termination.certificates.push(id);
+        }
+    }
+
+    fn certificate(&mut self, reference: &SecretObjectReference, owner: Referrer<'_>) {
+        let target = reference.target();
+        let key = key_of(target, owner);
+        if (target.group, target.kind) != ("", "Secret") {
+            let message = format!(
+                "certificateRef {} is a {}; only Secrets of the core group are supported",
+                key.name,
+                group_kind(target)
+            );
+            let problem = Problem::new(ConditionReason::InvalidCertificateRef, message);
+            return self.refuse_certificate(&format!("{}/{key}", target.kind), problem);
+        }
+        if permission(self.objects, owner, target) == Permission::NotPermitted {
+            let message = missing_grant(owner, target);
+            let problem = Problem::new(ConditionReason::RefNotPermitted, message);
+            return self.refuse_certificate(&format!("Secret/{key}"), problem);
+        }
+        let certificate = self.credentials.pair(&key);
+        let defect = match &certificate {
+            Some(Certificate::Usable(_)) => None,
+            Some(Certificate::Unusable { reason }) => Some(reason.clone()),
+            None => Some(format!("Secret {key} does not exist")),
+        };
+        let problems =
+            defect.map(|message| Problem::new(ConditionReason::InvalidCertificateRef, message));
+        self.facts.unresolved.extend(problems);
+        self.name_certificate(CertificateId::new(format!("Secret/{key}")), certificate);
+    }
+
+    /// Names a certificate that never was, in place of one that must not or cannot be used.
+    fn refuse_certificate(&mut self, what: &str, problem: Problem) {
+        let reason = problem.message.clone();
+        let unusable = Certificate::Unusable { reason };
+        self.name_certificate(refused_certificate(what), Some(unusable));
+        self.facts.unresolved.push(problem);
+    }
+
+    /// `spec.tls.frontend` of the Gateway.
+    fn validate_per_port(&mut self, validation: &FrontendTlsValidation, gateway: Referrer<'_>) {
+        let mode = match validation.mode() {
+            FrontendValidationMode::AllowInsecureFallback => {
+                ClientValidationMode::AllowInsecureFallback
+            }
+            // An unknown mode is taken as the strictest.
+            FrontendValidationMode::AllowValidOnly | FrontendValidationMode::Other(_) => {
+                ClientValidationMode::AllowValidOnly
+            }
+        };
+        let mut trust = Vec::new();
+        for reference in &validation.ca_certificate_refs {
+            let (id, bundle) = self.ca_reference(reference, gateway);
+            self.trust(&mut trust, id, bundle);
+        }
+        if trust.is_empty() {
+            let problem = Problem::new(
+                ConditionReason::InvalidCaCertificateRef,
+                "caCertificateRefs is empty; name a ConfigMap with the key ca.crt",
+            );
+            self.trust(&mut trust, refused_bundle("none"), Err(problem));
+        }
+        self.validate(trust, mode);
+    }
+
+    fn ca_reference(
+        &mut self,
+        reference: &ObjectReference,
+        gateway: Referrer<'_>,
+    ) -> (TrustBundleId, Result<TrustBundle, Problem>) {
+        let target = reference.target();
+        let key = key_of(target, gateway);
+        let store = match (target.group, target.kind) {
+            ("", "ConfigMap") => Store::ConfigMap,
+            ("", "Secret") => Store::Secret,
+            _ => {
+                let message = format!(
+                    "caCertificateRef {} is a {}; only ConfigMaps and Secrets of the core group \
+                     are supported",
+                    key.name,
+                    group_kind(target)
+                );
+                let problem = Problem::new(ConditionReason::InvalidCaCertificateKind, message);
+                return (
+                    refused_bundle(&format!("{}/{key}", target.kind)),
+                    Err(problem),
+                );
+            }
+        };
+        if permission(self.objects, gateway, target) == Permission::NotPermitted {
+            let message = missing_grant(gateway, target);
+            let problem = Problem::new(ConditionReason::RefNotPermitted, message);
+            return (
+                refused_bundle(&format!("{}/{key}", target.kind)),
+                Err(problem),
+            );
+        }
+        let id = TrustBundleId::new(format!("{}/{key}", target.kind));
+        let bundle = self.credentials.bundle(store, &key).ok_or_else(|| {
+            Problem::new(
+                ConditionReason::InvalidCaCertificateRef,
+                format!("{} {key} does not exist", target.kind),
+            )
+        });
+        (id, bundle)
+    }
+
+    /// `tls.options` of the listener: the CA is in the certificate's Secret, or in the Secret
+    /// beside it whose name ends in `-cacert`.
+    fn validate_per_listener(&mut self, refs: &[SecretObjectReference], owner: Referrer<'_>) {
+        let mut trust = Vec::new();
+        for reference in refs {
+            let target = reference.target();
+            if (target.group, target.kind) != ("", "Secret") {
+                continue;
+            }
+            let name = format!("{}-cacert", target.name);
+            let beside = Target {
+                name: &name,
+                ..target
+            };
+            let own = self.credentials.holds_ca(&key_of(target, owner));
+            let target = if own { target } else { beside };
+            let (id, bundle) = self.ca_beside(target, owner);
+            self.trust(&mut trust, id, bundle);
+        }
+        if trust.is_empty() {
+            let problem = Problem::new(
+                ConditionReason::InvalidCaCertificateRef,
+                "the terminate mode is MUTUAL, and there is no Secret to take the CA from",
+            );
+            self.trust(&mut trust, refused_bundle("none"), Err(problem));
+        }
+        self.validate(trust, ClientValidationMode::AllowValidOnly);
+    }
+
+    fn ca_beside(
+        &mut self,
+        target: Target<'_>,
+        owner: Referrer<'_>,
+    ) -> (TrustBundleId, Result<TrustBundle, Problem>) {
+        let key = key_of(target, owner);
+        if permission(self.objects, owner, target) == Permission::NotPermitted {
+            let message = missing_grant(owner, target);
+            let problem = Problem::new(ConditionReason::RefNotPermitted, message);
+            return (refused_bundle(&format!("Secret/{key}")), Err(problem));
+        }
+        let id = TrustBundleId::new(format!("Secret/{key}"));
+        let bundle = self.credentials.bundle(Store::Secret, &key).ok_or_else(|| {
+            Problem::new(
+                ConditionReason::InvalidCaCertificateRef,
+                format!(
+                    "the terminate mode is MUTUAL, and there is no CA: neither a key ca.crt or \
+                     cacert beside the certificate, nor a Secret {key}"
+                ),
+            )
+        });
+        (id, bundle)
+    }
+
+    /// Adds a bundle, and what is wrong with it.
+    fn trust(
+        &mut self,
+        trust: &mut Vec<TrustBundleId>,
+        id: TrustBundleId,
+        bundle: Result<TrustBundle, Problem>,
+    ) {
+        match bundle {
+            Ok(bundle) => {
+                if let TrustBundle::Unusable { reason } = &bundle {
+                    self.facts.unresolved.push(Problem::new(
+                        ConditionReason::InvalidCaCertificateRef,
+                        reason.clone(),
+                    ));
+                }
+                self.facts.bundles.insert(id.clone(), bundle);
+            }
+            Err(problem) => {
+                if id.as_str().starts_with(REFUSED) {
+                    let reason = problem.message.clone();
+                    let unusable = TrustBundle::Unusable { reason };
+                    self.facts.bundles.insert(id.clone(), unusable);
+                }
+                self.facts.unresolved.push(problem);
+            }
+        }
+        if !trust.contains(&id) {
+            trust.push(id);
+        }
+    }
+
+    /// "If ALL CACertificateRefs are invalid, the implementation MUST also ensure the `Accepted`
+    /// condition on the listener is set to `status: False`, with the Reason
+    /// `NoValidCACertificate`." (`FrontendTLSValidation.CACertificateRefs`)
+    fn validate(&mut self, trust: Vec<TrustBundleId>, mode: ClientValidationMode) {
+        let usable = trust
+            .iter()
+            .any(|id| matches!(self.facts.bundles.get(id), Some(TrustBundle::Usable(_))));
+        // A listener that is not accepted lets nobody in, not even under AllowInsecureFallback.
+        let mode = if usable {
+            mode
+        } else {
+            self.facts.refused = Some(Problem::new(
+                ConditionReason::NoValidCaCertificate,
+                "no CA certificate to validate clients with is usable, so every client is refused",
+            ));
+            ClientValidationMode::AllowValidOnly
+        };
+        self.facts.termination.client_validation = Some(ClientValidation { trust, mode });
+    }
+}
+
+fn key_of(target: Target<'_>, from: Referrer<'_>) -> ObjectKey {
+    ObjectKey::new(target.namespace.unwrap_or(from.namespace), target.name)
+}
+
+/// `Service`, or `Service.example.com` outside the core group.
+pub(crate) fn group_kind(target: Target<'_>) -> String {
+    if target.group.is_empty() {
+        target.kind.to_owned()
+    } else {
+        format!("{}.{}", target.kind, target.group)
+    }
+}
+
+/// Begins the ids of what was refused.
+const REFUSED: &str = "refused/";
+
+/// The id of a certificate that was refused. No certificate was ever served under it, so a data
+/// plane has no last good one to fall back to.
+fn refused_certificate(what: &str) -> CertificateId {
+    CertificateId::new(format!("{REFUSED}{what}"))
+}
+
+fn refused_bundle(what: &str) -> TrustBundleId {
+    TrustBundleId::new(format!("{REFUSED}{what}"))
+}
