@@ -27,12 +27,14 @@ REQUESTS = int(os.environ.get("REQUESTS", "20000"))
 ROUTE_COUNTS = (1, 5000)
 BODY = "portcullis benchmark body. " * 38
 BODY = BODY[:1024]
-# Connections and requests at a time on each.
-PROTOCOLS = {
+# Connections and requests at a time on each, for h2load.
+CONCURRENCY = {
     "http": ["--h1", "--clients=32"],
     "tls": ["--h1", "--clients=32"],
     "h2": ["--clients=8", "--max-concurrent-streams=16"],
 }
+HANDSHAKE = "handshake"
+LOADS = [*CONCURRENCY, HANDSHAKE]
 WORK = pathlib.Path(__file__).resolve().parent / "work"
 
 
@@ -65,7 +67,7 @@ def main():
             wait_until_it_answers_right(target)
             target.resident = resident_bytes(target.process.pid)
         measured = measure(targets)
-    report.write(names, ROUTE_COUNTS, list(PROTOCOLS), measured, settings(targets))
+    report.write(names, ROUTE_COUNTS, LOADS, measured, settings(targets))
 
 
 def settings(targets):
@@ -80,7 +82,7 @@ def measure(targets):
     """Loads every target by every protocol, `ROUNDS` times; lists of samples by (proxy, routes, protocol)."""
     measured = {}
     for round_number in range(ROUNDS + 1):
-        for protocol in PROTOCOLS:
+        for protocol in LOADS:
             for target in targets:
                 sample = load(target, protocol)
                 if round_number == 0:
@@ -92,24 +94,38 @@ def measure(targets):
 
 
 def load(target, protocol):
-    """One bounded load; CPU seconds and wall seconds per request."""
+    """One bounded load; CPU and wall seconds for each request or handshake."""
+    before = cpu_seconds(target.process.pid)
+    count, wall = shake_hands(target) if protocol == HANDSHAKE else send_requests(target, protocol)
+    return {"cpu": (cpu_seconds(target.process.pid) - before) / count, "wall": wall / count}
+
+
+def send_requests(target, protocol):
+    """`REQUESTS` requests on open connections; their number and how long they took together."""
     setting = target.setting
     host, paths = setting.routes.requested()
     scheme, port = ("http", setting.http_port) if protocol == "http" else ("https", setting.https_port)
     uris = setting.folder / f"uris-{scheme}"
     uris.write_text("".join(f"{scheme}://{host}{path}\n" for path in paths))
-    command = ["h2load", "--threads=1", f"--requests={REQUESTS}", f"--input-file={uris}",
-               f"--connect-to=127.0.0.1:{port}", *PROTOCOLS[protocol]]  # fmt: skip
-    before, started = cpu_seconds(target.process.pid), time.monotonic()
-    out = subprocess.run(on_other_cores(command), capture_output=True, text=True, check=True).stdout
-    wall = time.monotonic() - started
-    cpu = cpu_seconds(target.process.pid) - before
+    out = run(["h2load", "--threads=1", f"--requests={REQUESTS}", f"--input-file={uris}",
+               f"--connect-to=127.0.0.1:{port}", *CONCURRENCY[protocol]])  # fmt: skip
     if f"status codes: {REQUESTS} 2xx" not in out:
         sys.exit(f"{target.label()}, {protocol}: not every answer was a success\n{out}")
-    finished = re.search(r"finished in ([\d.]+)(ms|s)", out)
-    if finished:
-        wall = float(finished[1]) / (1000 if finished[2] == "ms" else 1)
-    return {"cpu": cpu / REQUESTS, "wall": wall / REQUESTS}
+    duration, unit = re.search(r"finished in ([\d.]+)(us|ms|s)", out).groups()
+    return REQUESTS, float(duration) * {"us": 1e-6, "ms": 1e-3, "s": 1}[unit]
+
+
+def shake_hands(target):
+    """Full TLS 1.3 handshakes, one after the other, for a second."""
+    started = time.monotonic()
+    out = run(["openssl", "s_time", "-new", "-time", "1", "-tls1_3",
+               "-connect", f"127.0.0.1:{target.setting.https_port}"])  # fmt: skip
+    wall = time.monotonic() - started
+    return int(re.search(r"(\d+) connections in \d+ real seconds", out)[1]), wall
+
+
+def run(command):
+    return subprocess.run(on_other_cores(command), capture_output=True, text=True, check=True).stdout
 
 
 # --- processes

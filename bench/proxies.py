@@ -66,6 +66,7 @@ def nginx(setting):
     return _nginx(
         setting.folder,
         f"""
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {setting.certificate};
     ssl_certificate_key {setting.key};
     server_names_hash_max_size 8192;

@@ -9,7 +9,8 @@ import statistics
 import subprocess
 
 RESULTS = pathlib.Path(__file__).resolve().parent / "results"
-TITLES = {"http": "HTTP/1.1", "tls": "HTTP/1.1 over TLS", "h2": "HTTP/2 over TLS"}
+TITLES = {"http": "HTTP/1.1", "tls": "HTTP/1.1 over TLS", "h2": "HTTP/2 over TLS",
+          "handshake": "Full TLS 1.3 handshakes"}  # fmt: skip
 
 
 def write(names, route_counts, protocols, measured, settings):
@@ -49,7 +50,8 @@ def _protocol_table(names, route_counts, protocol, measured):
     yield ""
     yield f"## {TITLES[protocol]}"
     yield ""
-    yield "| | routes | CPU per request, µs (median, lowest-highest) | to nginx | requests/s |"
+    unit = "handshake" if protocol == "handshake" else "request"
+    yield f"| | routes | CPU per {unit}, µs (median, lowest-highest) | to nginx | {unit}s/s |"
     yield "|---|--:|--:|--:|--:|"
     for count in route_counts:
         for name in names:
