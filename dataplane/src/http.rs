@@ -1,3 +1,9 @@
 //! HTTP: from a matched request to the answer.
 
+pub(crate) mod ctx;
 pub mod filter;
+pub(crate) mod forward;
+pub(crate) mod proxy;
+pub(crate) mod refusal;
+pub(crate) mod respond;
+pub(crate) mod select;

@@ -1,5 +1,22 @@
 //! Listeners, TLS and proxying for one Gateway's snapshot.
+//!
+//! [`DataPlane::start`] starts the workers, [`DataPlane::apply`] makes them serve a snapshot.
+//! Everything that requests look at hangs on one pointer, which an apply swaps.
+//!
+//! Invariant: the old table stays. What cannot be applied (a port in use, a bad certificate)
+//! leaves all that worked working, and is said in [`Applied`].
 
 pub mod access_log;
+mod app;
+mod config;
 pub mod http;
+mod limits;
+mod listener;
 pub mod metrics;
+mod state;
+mod upstream;
+mod worker;
+
+pub use app::{Applied, DataPlane, Drained, StartError};
+pub use config::{AccessLog, Config, DrainConfig, PortMap};
+pub use listener::{BindFailure, PortStates};

@@ -1,0 +1,89 @@
+//! What a data plane is told at start, apart from the snapshot.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use portcullis_ir::PortKey;
+
+/// Settings of one [`crate::DataPlane`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The addresses that every listener binds. `::` takes IPv4 too.
+    pub bind: Vec<IpAddr>,
+    /// Where a listener's port is really bound.
+    pub ports: PortMap,
+    /// Worker threads; each accepts and proxies on its own.
+    pub workers: NonZeroUsize,
+    /// How [`crate::DataPlane::drain`] ends.
+    pub drain: DrainConfig,
+    /// Where access log records go.
+    pub access_log: AccessLog,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: vec![IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)],
+            ports: PortMap::default(),
+            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            drain: DrainConfig::default(),
+            access_log: AccessLog::Off,
+        }
+    }
+}
+
+/// Where access log records go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// To standard output, one JSON object a line.
+    Stdout,
+    /// Nowhere.
+    Off,
+}
+
+/// How long shutting down takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainConfig {
+    /// How long new connections are still accepted after readiness turned false, for load
+    /// balancers that learn late. Answers already ask clients to leave.
+    pub min: Duration,
+    /// When requests that are still in flight are cut off, counted from the end of `min`.
+    pub max: Duration,
+}
+
+impl Default for DrainConfig {
+    fn default() -> Self {
+        Self {
+            min: Duration::ZERO,
+            max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Listener ports that are bound elsewhere than where the Gateway says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortMap {
+    /// Single ports.
+    pub ports: BTreeMap<u16, u16>,
+    /// The rest: `None` leaves them as they are, `Some(0)` takes any free one.
+    pub others: Option<u16>,
+}
+
+impl PortMap {
+    /// Every listener on any free port: what tests want.
+    pub fn any_free() -> Self {
+        Self {
+            ports: BTreeMap::new(),
+            others: Some(0),
+        }
+    }
+
+    /// The port to bind for `key`; zero is any free one.
+    pub fn real(&self, key: PortKey) -> u16 {
+        let written = key.port.get();
+        let mapped = self.ports.get(&written).copied().or(self.others);
+        mapped.unwrap_or(written)
+    }
+}

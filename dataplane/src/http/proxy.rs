@@ -1,0 +1,327 @@
+//! The gateway in pingora's phases.
+//!
+//! Each phase is a few lines that move data between pingora's session and pure functions beside
+//! this file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::header;
+use http::{StatusCode, Version};
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use portcullis_ir::BackendProtocol;
+
+use super::ctx::RequestCtx;
+use super::refusal::Refusal;
+use super::select::{Choice, Forward, Refused};
+use super::{forward, respond, select};
+use crate::limits;
+use crate::listener::stream::connection_of;
+use crate::state::Shared;
+use crate::upstream::peer::{self, Exchange};
+
+/// Serves the requests of one worker.
+pub(crate) struct Gateway {
+    shared: Arc<Shared>,
+}
+
+impl Gateway {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// What is done with a request; a redirect has been answered when this returns.
+    async fn admit(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestCtx,
+    ) -> std::result::Result<Admission, Refusal> {
+        let connection = ctx.connection.clone().ok_or(Refusal::Internal)?;
+        check_head(session)?;
+        forward::to_origin_form(session.req_header_mut())?;
+        let choice = select::choose(&self.shared.live.load(), &connection, session.req_header());
+        match choice.map_err(|refused| note_refused(ctx, refused))? {
+            Choice::Forward(forward) => {
+                note_forward(ctx, forward);
+                pick(ctx).await.map(|()| Admission::Forward)
+            }
+            Choice::Redirect {
+                listener,
+                rule,
+                status,
+                location,
+            } => {
+                ctx.listener = Some(listener);
+                ctx.rule = Some(rule);
+                let sent = respond::redirect(session, Some(&connection), status, location).await;
+                sent.map(|()| Admission::Answered)
+                    .map_err(|_| Refusal::ClientGone)
+            }
+        }
+    }
+}
+
+/// What [`Gateway::admit`] leaves to be done.
+enum Admission {
+    /// A backend is asked.
+    Forward,
+    /// Nothing.
+    Answered,
+}
+
+fn check_head(session: &Session) -> std::result::Result<(), Refusal> {
+    let request = session.req_header();
+    let Some(http1) = session.as_downstream().as_http1() else {
+        return select::check_size(request, None);
+    };
+    let raw = http1.get_headers_raw_bytes();
+    select::check_size(request, Some(raw.len()))?;
+    select::check_framing(request, &raw)
+}
+
+fn note_refused(ctx: &mut RequestCtx, refused: Refused) -> Refusal {
+    let Refused {
+        listener,
+        rule,
+        refusal,
+    } = refused;
+    ctx.listener = listener;
+    ctx.rule = rule;
+    refusal
+}
+
+fn note_forward(ctx: &mut RequestCtx, forward: Forward) {
+    let Forward {
+        listener,
+        rule,
+        cluster,
+        filters,
+        prefix,
+    } = forward;
+    ctx.listener = Some(listener);
+    ctx.rule = Some(rule);
+    ctx.cluster = Some(cluster);
+    ctx.filters = Some(filters);
+    ctx.prefix = prefix;
+}
+
+/// Chooses the endpoint for the next attempt.
+async fn pick(ctx: &mut RequestCtx) -> std::result::Result<(), Refusal> {
+    let cluster = ctx.cluster.as_ref().ok_or(Refusal::Internal)?;
+    ctx.pick = cluster.next(&ctx.failed).await;
+    ctx.pick.map(|_| ()).ok_or(Refusal::NoEndpoints)
+}
+
+/// How long a silent backend is waited for: what the route gives for one attempt, and no longer
+/// than what is left for the whole request. A tunnel may be silent for ever.
+fn silence(session: &Session, ctx: &RequestCtx) -> Option<Duration> {
+    if session.as_downstream().is_upgrade_req() {
+        return None;
+    }
+    let timeouts = ctx.rule.as_ref()?.timeouts;
+    let left = timeouts
+        .request
+        .map(|all| all.saturating_sub(ctx.started.elapsed()));
+    let left = left.map(|left| left.max(Duration::from_millis(1)));
+    timeouts.backend_request.into_iter().chain(left).min()
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = RequestCtx;
+
+    fn new_ctx(&self) -> RequestCtx {
+        RequestCtx::new()
+    }
+
+    // The default adds compression, which costs every request and is used by none.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestCtx,
+    ) -> Result<()> {
+        ctx.connection = session.digest().and_then(connection_of).cloned();
+        if let Some(connection) = &ctx.connection {
+            connection.request_starts();
+        }
+        // pingora forgets the timeout with every request that does not say `close`, and takes
+        // pipelined requests for an error unless told.
+        if session.get_keepalive().is_some() {
+            session.set_keepalive(Some(limits::CLIENT_KEEP_ALIVE_SECONDS));
+        }
+        session.set_pipelining_enabled(true);
+        session.set_read_timeout(Some(limits::REQUEST_BODY_READ_TIMEOUT));
+        session.set_write_timeout(Some(limits::RESPONSE_WRITE_TIMEOUT));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<bool> {
+        match self.admit(session, ctx).await {
+            Ok(Admission::Forward) => Ok(false),
+            Ok(Admission::Answered) => Ok(true),
+            Err(refusal) => {
+                ctx.refusal = Some(refusal);
+                respond::refuse(session, ctx.connection.as_deref(), refusal).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut RequestCtx,
+    ) -> Result<Box<HttpPeer>> {
+        let again = ctx.attempts > 0;
+        ctx.attempts += 1;
+        if again && let Err(refusal) = pick(ctx).await {
+            ctx.refusal = Some(refusal);
+        }
+        let pick = ctx
+            .pick
+            .ok_or_else(|| Error::new(ErrorType::InternalError))?;
+        Ok(peer::peer(
+            pick,
+            Exchange {
+                silence: silence(session, ctx),
+            },
+        ))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut RequestCtx,
+    ) -> Result<()> {
+        if let Some(connection) = &ctx.connection {
+            forward::add_forwarded(request, connection)?;
+        }
+        let over_h2 = ctx
+            .pick
+            .is_some_and(|pick| pick.protocol == BackendProtocol::H2c);
+        if over_h2 && request.headers.contains_key(header::EXPECT) {
+            // pingora does not pass a 100 of an HTTP/2 backend on, so the client would wait.
+            request.remove_header(&header::EXPECT);
+            if session.req_header().version == Version::HTTP_11 {
+                session.write_continue_response().await?;
+            }
+        }
+        if let Some(filters) = &ctx.filters {
+            let applied = forward::apply_request_filters(request, filters, ctx.prefix);
+            applied.map_err(|refusal| {
+                ctx.refusal = Some(refusal);
+                Error::new(ErrorType::InternalError)
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut RequestCtx,
+    ) -> Result<()> {
+        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS
+        {
+            return Ok(());
+        }
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            session.set_read_timeout(None);
+        }
+        forward::strip_hop_by_hop(response);
+        if let Some(filters) = &ctx.filters {
+            filters.response_headers().apply(response);
+        }
+        if ctx
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.is_leaving())
+        {
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut RequestCtx,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let first = ctx.failed.is_empty();
+        ctx.failed.extend(ctx.pick.map(|pick| pick.address));
+        error.set_retry(first);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        _ctx: &mut RequestCtx,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let repeatable = session.req_header().method.is_idempotent()
+            && !session.as_downstream().retry_buffer_truncated();
+        if repeatable && session.response_written().is_none() {
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.set_retry(false);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut RequestCtx,
+    ) -> FailToProxy {
+        let refusal = *ctx
+            .refusal
+            .get_or_insert_with(|| respond::refusal_of(error));
+        session.set_keepalive(None);
+        tracing::debug!(%error, reason = refusal.reason(), "request failed");
+        if session.response_written().is_none() {
+            // An error means that the client is gone, which is nothing to act on.
+            let _ = respond::refuse(session, ctx.connection.as_deref(), refusal).await;
+        }
+        let error_code = refusal.status().map_or(0, |status| status.as_u16());
+        FailToProxy {
+            error_code,
+            can_reuse_downstream: false,
+        }
+    }
+
+    async fn logging(&self, _session: &mut Session, _error: Option<&Error>, ctx: &mut RequestCtx) {
+        if let Some(connection) = &ctx.connection {
+            connection.request_ends();
+        }
+    }
+
+    // pingora's own lines name what the access log says better.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &RequestCtx, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _ctx: &RequestCtx,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}

@@ -1,0 +1,200 @@
+//! Every way in which a request is answered by the data plane itself.
+//!
+//! The mapping to statuses and bodies is here and nowhere else.
+
+use http::StatusCode;
+
+/// Why a request was not answered by a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No Host on HTTP/1.1, an empty one, or one that is no host.
+    BadHost,
+    /// A request target that is no path, or not text.
+    BadTarget,
+    /// "A sender MUST NOT send a Content-Length header field in any message that contains a
+    /// Transfer-Encoding header field" (RFC 9112 section 6.2): the usual way of smuggling one
+    /// request in another.
+    AmbiguousLength,
+    /// The request is against the protocol in a way that pingora found.
+    Malformed,
+    /// Longer than [`crate::limits::MAX_URI`].
+    TargetTooLong,
+    /// More than [`crate::limits::MAX_HEADERS`] or [`crate::limits::MAX_HEADER_LIST`].
+    HeadersTooLarge,
+    /// The client stopped sending its body.
+    RequestTimeout,
+    /// The Host belongs to another listener than the one the TLS connection was made for.
+    Misdirected,
+    /// No listener or no rule is for this request.
+    NoRoute,
+    /// The rule's share for this request leads to an invalid backendRef.
+    InvalidBackend,
+    /// The backend has no endpoint.
+    NoEndpoints,
+    /// No endpoint took the connection.
+    ConnectFailed,
+    /// The endpoint did not take the connection in time.
+    ConnectTimeout,
+    /// The endpoint broke off, or answered against the protocol.
+    BackendFailed,
+    /// The endpoint did not answer in the time the route gives.
+    BackendTimeout,
+    /// The client was gone before the answer was; nothing is sent.
+    ClientGone,
+    /// Our own fault.
+    Internal,
+}
+
+/// What becomes of the client's connection after a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    /// It may carry the next request.
+    KeepAlive,
+    /// Where it stands is not certain.
+    Close,
+}
+
+impl Refusal {
+    /// The status to answer with; `None` if there is nobody to answer.
+    pub(crate) fn status(self) -> Option<StatusCode> {
+        Some(match self {
+            Self::BadHost | Self::BadTarget | Self::AmbiguousLength | Self::Malformed => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ConnectFailed | Self::BackendFailed => StatusCode::BAD_GATEWAY,
+            Self::ConnectTimeout | Self::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::ClientGone => return None,
+        })
+    }
+
+    /// The body, one line.
+    pub(crate) fn body(self) -> &'static str {
+        match self {
+            Self::BadHost => "bad host\n",
+            Self::BadTarget => "bad request target\n",
+            Self::AmbiguousLength => "both content-length and transfer-encoding\n",
+            Self::Malformed => "bad request\n",
+            Self::TargetTooLong => "request target too long\n",
+            Self::HeadersTooLarge => "request header too large\n",
+            Self::RequestTimeout => "request took too long\n",
+            Self::Misdirected => "misdirected request\n",
+            Self::NoRoute => "no route\n",
+            Self::InvalidBackend => "invalid backend\n",
+            Self::NoEndpoints => "no endpoints\n",
+            Self::ConnectFailed => "cannot connect to backend\n",
+            Self::ConnectTimeout => "backend took too long to connect\n",
+            Self::BackendFailed => "backend failed\n",
+            Self::BackendTimeout => "backend took too long\n",
+            Self::ClientGone => "",
+            Self::Internal => "internal error\n",
+        }
+    }
+
+    /// A word for logs and metrics.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::BadHost => "bad_host",
+            Self::BadTarget => "bad_target",
+            Self::AmbiguousLength => "ambiguous_length",
+            Self::Malformed => "malformed",
+            Self::TargetTooLong => "target_too_long",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::RequestTimeout => "request_timeout",
+            Self::Misdirected => "misdirected",
+            Self::NoRoute => "no_route",
+            Self::InvalidBackend => "invalid_backend",
+            Self::NoEndpoints => "no_endpoints",
+            Self::ConnectFailed => "connect_failed",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::BackendFailed => "backend_failed",
+            Self::BackendTimeout => "backend_timeout",
+            Self::ClientGone => "client_gone",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether the next request can be found after this one.
+    pub(crate) fn afterwards(self) -> Afterwards {
+        match self {
+            Self::Misdirected
+            | Self::NoRoute
+            | Self::InvalidBackend
+            | Self::NoEndpoints
+            | Self::TargetTooLong => Afterwards::KeepAlive,
+            Self::BadHost
+            | Self::BadTarget
+            | Self::AmbiguousLength
+            | Self::Malformed
+            | Self::HeadersTooLarge
+            | Self::RequestTimeout
+            | Self::ConnectFailed
+            | Self::ConnectTimeout
+            | Self::BackendFailed
+            | Self::BackendTimeout
+            | Self::ClientGone
+            | Self::Internal => Afterwards::Close,
+        }
+    }
+}
+
+// Heads that never become requests: pingora answers those before any of its phases, with its own
+// name in `Server` and no body. `listener::stream` sends these bytes instead.
+
+/// The status in an HTTP/1 answer's first line; 400 if there is none to be seen.
+pub(crate) fn status_of(answer: &[u8]) -> u16 {
+    let digits = answer
+        .strip_prefix(b"HTTP/1.1 ")
+        .and_then(|rest| rest.first_chunk::<3>());
+    let status = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    status.unwrap_or(400)
+}
+
+/// The whole answer to a head that is refused with `status`.
+pub(crate) fn head_refusal(status: u16) -> &'static [u8] {
+    match status {
+        405 => {
+            b"HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\n\
+              content-type: text/plain; charset=utf-8\r\ncontent-length: 19\r\n\r\nmethod not allowed\n"
+        }
+        431 => {
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+              content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\n\r\nrequest header too large\n"
+        }
+        _ => {
+            b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
+              content-type: text/plain; charset=utf-8\r\ncontent-length: 12\r\n\r\nbad request\n"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_declare_the_length_of_their_body() {
+        for status in [400, 405, 431] {
+            let text = std::str::from_utf8(head_refusal(status)).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(
+                head.ends_with(&format!("content-length: {}", body.len())),
+                "{text}"
+            );
+            assert_eq!(status_of(text.as_bytes()), status);
+        }
+    }
+
+    #[test]
+    fn an_answer_without_a_status_counts_as_400() {
+        for answer in [&b""[..], b"HTTP/1.1 4", b"GET / HTTP/1.1", b"HTTP/1.1 abc "] {
+            assert_eq!(status_of(answer), 400);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Answers of our own, and which of them an error of pingora's becomes.
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Method, StatusCode};
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::refusal::{Afterwards, Refusal};
+use crate::listener::connection::Connection;
+
+/// Sends the answer for `refusal`, if there is still somebody to send it to.
+pub(crate) async fn refuse(
+    session: &mut Session,
+    connection: Option<&Connection>,
+    refusal: Refusal,
+) -> Result<()> {
+    let Some(status) = refusal.status() else {
+        return Ok(());
+    };
+    let mut head = ResponseHeader::build(status, Some(4))?;
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    head.insert_header(header::CONTENT_TYPE, text)?;
+    answer(
+        session,
+        connection,
+        head,
+        refusal.body(),
+        refusal.afterwards(),
+    )
+    .await
+}
+
+/// Sends a redirect.
+pub(crate) async fn redirect(
+    session: &mut Session,
+    connection: Option<&Connection>,
+    status: StatusCode,
+    location: HeaderValue,
+) -> Result<()> {
+    let mut head = ResponseHeader::build(status, Some(4))?;
+    head.insert_header(header::LOCATION, location)?;
+    answer(session, connection, head, "", Afterwards::KeepAlive).await
+}
+
+async fn answer(
+    session: &mut Session,
+    connection: Option<&Connection>,
+    mut head: ResponseHeader,
+    body: &'static str,
+    afterwards: Afterwards,
+) -> Result<()> {
+    head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    let leaving = connection.is_some_and(Connection::is_leaving);
+    if leaving || afterwards == Afterwards::Close {
+        session.set_keepalive(None);
+    }
+    if let Some(connection) = connection.filter(|_| !session.is_body_done()) {
+        connection.answers_early();
+    }
+    let without_body = session.req_header().method == Method::HEAD;
+    session
+        .write_response_header(Box::new(head), without_body)
+        .await?;
+    let body = (!without_body).then(|| Bytes::from_static(body.as_bytes()));
+    session.write_response_body(body, true).await
+}
+
+/// What a request that pingora gave up is answered with.
+pub(crate) fn refusal_of(error: &Error) -> Refusal {
+    match error.esource() {
+        ErrorSource::Downstream => of_client(error.etype()),
+        ErrorSource::Upstream => of_backend(error.etype()),
+        ErrorSource::Internal | ErrorSource::Unset => Refusal::Internal,
+    }
+}
+
+fn of_client(error: &ErrorType) -> Refusal {
+    use ErrorType as E;
+    match error {
+        E::ReadTimedout => Refusal::RequestTimeout,
+        E::ReadError
+        | E::WriteError
+        | E::WriteTimedout
+        | E::ConnectionClosed
+        | E::H2Error
+        | E::InvalidH2
+        | E::H2Downgrade => Refusal::ClientGone,
+        E::InvalidHTTPHeader
+        | E::H1Error
+        | E::ConnectError
+        | E::ConnectTimedout
+        | E::ConnectRefused
+        | E::ConnectNoRoute
+        | E::ConnectProxyFailure
+        | E::TLSWantX509Lookup
+        | E::TLSHandshakeFailure
+        | E::TLSHandshakeTimedout
+        | E::InvalidCert
+        | E::HandshakeError
+        | E::BindError
+        | E::AcceptError
+        | E::SocketError
+        | E::HTTPStatus(_)
+        | E::FileOpenError
+        | E::FileCreateError
+        | E::FileReadError
+        | E::FileWriteError
+        | E::InternalError
+        | E::UnknownError
+        | E::Custom(_)
+        | E::CustomCode(..) => Refusal::Malformed,
+    }
+}
+
+fn of_backend(error: &ErrorType) -> Refusal {
+    use ErrorType as E;
+    match error {
+        E::ConnectTimedout | E::TLSHandshakeTimedout => Refusal::ConnectTimeout,
+        E::ReadTimedout | E::WriteTimedout => Refusal::BackendTimeout,
+        E::ConnectError
+        | E::ConnectRefused
+        | E::ConnectNoRoute
+        | E::ConnectProxyFailure
+        | E::TLSWantX509Lookup
+        | E::TLSHandshakeFailure
+        | E::InvalidCert
+        | E::HandshakeError
+        | E::BindError
+        | E::AcceptError
+        | E::SocketError => Refusal::ConnectFailed,
+        E::InvalidHTTPHeader
+        | E::H1Error
+        | E::H2Error
+        | E::H2Downgrade
+        | E::InvalidH2
+        | E::ReadError
+        | E::WriteError
+        | E::ConnectionClosed
+        | E::HTTPStatus(_)
+        | E::FileOpenError
+        | E::FileCreateError
+        | E::FileReadError
+        | E::FileWriteError
+        | E::InternalError
+        | E::UnknownError
+        | E::Custom(_)
+        | E::CustomCode(..) => Refusal::BackendFailed,
+    }
+}

@@ -1,0 +1,96 @@
+//! Every size, count and time that bounds what a peer can make the data plane do.
+//!
+//! All of them are here, so that a reader sees them together; later issues make some settable.
+
+use std::time::Duration;
+
+/// Open client connections of one data plane; further ones wait in the kernel's accept queue.
+pub(crate) const MAX_CONNECTIONS: usize = 50_000;
+
+/// The kernel's accept queue of each listening socket.
+pub(crate) const ACCEPT_BACKLOG: i32 = 4096;
+
+/// How long accepting rests when the process or the host is out of descriptors or memory.
+pub(crate) const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+
+/// From accept to the end of the TLS handshake.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A ClientHello, its record headers included. TLS allows a handshake message of 2^24 bytes;
+/// real ones with post-quantum key shares are below 4 KiB.
+pub(crate) const MAX_CLIENT_HELLO: usize = 32 * 1024;
+
+/// A request's head must be complete within one to two of these after its first byte.
+pub(crate) const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an HTTP/1.1 client connection may be idle between requests, in seconds (pingora's
+/// unit).
+pub(crate) const CLIENT_KEEP_ALIVE_SECONDS: u64 = 60;
+
+/// How long an HTTP/2 client connection may be without streams.
+pub(crate) const CLIENT_H2_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long a client may pause within a request body.
+pub(crate) const REQUEST_BODY_READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a client may leave an answer unread before its connection is closed.
+pub(crate) const RESPONSE_WRITE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The request line and all header fields, decoded; more is answered 431.
+pub(crate) const MAX_HEADER_LIST: usize = 64 * 1024;
+
+/// Header fields of a request; more are answered 431.
+pub(crate) const MAX_HEADERS: usize = 100;
+
+/// The request target; more is answered 414.
+pub(crate) const MAX_URI: usize = 16 * 1024;
+
+/// Streams a client may have open on one HTTP/2 connection.
+pub(crate) const MAX_CONCURRENT_STREAMS: u32 = 100;
+
+/// HTTP/2 flow-control window of one stream: bounds what is buffered for a slow backend.
+pub(crate) const H2_STREAM_WINDOW: u32 = 256 * 1024;
+
+/// HTTP/2 flow-control window of one connection.
+pub(crate) const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// What is buffered per HTTP/2 stream on the way to the client.
+pub(crate) const H2_SEND_BUFFER: usize = 256 * 1024;
+
+/// How much of an answer is collected before it is written to an HTTP/1.1 client.
+pub(crate) const WRITE_BUFFER: usize = 16 * 1024;
+
+/// How long and how much unread request is swallowed after an early answer, so that closing does
+/// not destroy the answer on its way (RFC 9112 section 9.6).
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// See [`LINGER`].
+pub(crate) const LINGER_BYTES: usize = 512 * 1024;
+
+/// TCP connect to an endpoint.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an idle connection to an endpoint is kept. Backends that close sooner are noticed
+/// when they do, and a request that meets the close is retried.
+pub(crate) const BACKEND_KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// Idle connections to endpoints kept by one worker.
+pub(crate) const BACKEND_POOL: usize = 1024;
+
+/// Streams on one HTTP/2 connection to an endpoint.
+pub(crate) const BACKEND_H2_STREAMS: usize = 100;
+
+/// Attempts of one request: the first, one at another endpoint when connecting failed, and one
+/// more when a pooled connection turned out to be dead.
+pub(crate) const MAX_ATTEMPTS: usize = 3;
+
+/// How long an endpoint's resolved name is used before it is looked up again in the background.
+pub(crate) const DNS_TTL: Duration = Duration::from_secs(10);
+
+/// The first lookup of a name, which requests wait for.
+pub(crate) const DNS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// TLS 1.2 sessions and TLS 1.3 stateful tickets remembered per listener.
+pub(crate) const TLS_SESSIONS: usize = 4096;
+
+/// When TCP keep-alive probes start on a silent connection, and how often they go out.
+pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);

@@ -1,0 +1,262 @@
+//! From a listening socket to served connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tracing::{debug, info, warn};
+
+use super::Stage;
+use super::bind::{Never, Share, Signals};
+use super::connection::{CloseReason, Connection, HttpVersion};
+use super::stream::{ClientStream, Transport};
+use super::tls::handshake;
+use crate::limits;
+use crate::state::PortFamily;
+use crate::worker::Worker;
+
+/// Starts the accept loops of a port on this worker's runtime.
+pub(crate) fn serve_port(worker: &Arc<Worker>, share: Share) {
+    let Share {
+        port,
+        sockets,
+        signals,
+        accepting,
+    } = share;
+    for socket in sockets {
+        let place = Place {
+            port,
+            signals: signals.clone(),
+            worker: Arc::clone(worker),
+        };
+        let accepting = accepting.clone();
+        match listen(socket) {
+            Ok(listener) => drop(tokio::spawn(accept_loop(listener, place, accepting))),
+            Err(error) => warn!(port, %error, "cannot serve port"),
+        }
+    }
+}
+
+/// Where a connection came in.
+#[derive(Clone)]
+pub(crate) struct Place {
+    /// The listener port as the user wrote it.
+    pub(crate) port: std::num::NonZeroU16,
+    pub(crate) signals: Signals,
+    pub(crate) worker: Arc<Worker>,
+}
+
+fn listen(socket: StdListener) -> io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
+}
+
+/// Accepts until the port is closed. `_accepting` tells the rest that the socket is gone.
+async fn accept_loop(listener: TcpListener, place: Place, _accepting: mpsc::Sender<Never>) {
+    let mut stage = place.signals.stage.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stage.wait_for(|stage| *stage == Stage::Closed) => return,
+            accepted = next(&listener, &place.worker) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                let place = place.clone();
+                tokio::spawn(async move {
+                    serve(stream, peer, &place).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => match AcceptFailure::of(&error) {
+                AcceptFailure::Connection => debug!(%error, "a connection was gone when accepted"),
+                AcceptFailure::Exhausted => {
+                    warn!(port = place.port, %error, "cannot accept for now");
+                    tokio::time::sleep(limits::ACCEPT_BACK_OFF).await;
+                }
+                AcceptFailure::Fatal => {
+                    warn!(port = place.port, %error, "listening socket broken");
+                    return;
+                }
+            },
+        }
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn next(
+    listener: &TcpListener,
+    worker: &Worker,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let room = Arc::clone(&worker.shared.connections).acquire_owned().await;
+    let room = room.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, room))
+}
+
+/// What an error of accept() means for the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AcceptFailure {
+    /// That one connection is lost; the next may be fine.
+    Connection,
+    /// The process or host is out of something; accepting again at once would spin.
+    Exhausted,
+    /// The socket will never accept again.
+    Fatal,
+}
+
+impl AcceptFailure {
+    /// By `accept(2)`: "Linux accept() passes already-pending network errors on the new socket as
+    /// an error code from accept()", which concern that connection alone.
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(
+                libc::ECONNABORTED
+                | libc::ECONNRESET
+                | libc::EINTR
+                | libc::EAGAIN
+                | libc::EPROTO
+                | libc::EPERM
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EHOSTUNREACH
+                | libc::ENETUNREACH
+                | libc::ETIMEDOUT,
+            ) => Self::Connection,
+            Some(libc::EBADF | libc::ENOTSOCK | libc::EINVAL | libc::EFAULT | libc::EOPNOTSUPP) => {
+                Self::Fatal
+            }
+            _ => Self::Exhausted,
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, peer: SocketAddr, place: &Place) {
+    if let Err(error) = prepare(&stream) {
+        debug!(%peer, %error, "connection was gone when accepted");
+        return;
+    }
+    let family = place.worker.shared.live.load().family(place.port);
+    match family {
+        Some(PortFamily::Http) => serve_plain(stream, peer, place).await,
+        Some(PortFamily::Tls) => handshake::serve_tls(stream, peer, place).await,
+        // The port is about to be closed, or speaks what this data plane does not.
+        None => {}
+    }
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keep_alive = TcpKeepalive::new()
+        .with_time(limits::TCP_KEEP_ALIVE)
+        .with_interval(limits::TCP_KEEP_ALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&keep_alive)
+}
+
+async fn serve_plain(mut stream: TcpStream, peer: SocketAddr, place: &Place) {
+    let mut unread = BytesMut::new();
+    let sniffed = sniff(&mut stream, &mut unread);
+    let leaving = place.signals.stage.clone();
+    let version = tokio::select! {
+        version = sniffed => version,
+        () = closed(leaving) => return,
+    };
+    let Some(version) = version else { return };
+    let stage = place.signals.stage.clone();
+    let connection = Connection::new(place.port, peer, None, version, stage);
+    serve_http(Transport::Plain(stream), unread, connection, place).await;
+}
+
+async fn closed(mut stage: tokio::sync::watch::Receiver<Stage>) {
+    // An error means that the data plane is gone, which is as good.
+    let _ = stage.wait_for(|stage| *stage == Stage::Closed).await;
+}
+
+/// Tells HTTP/2 with prior knowledge from HTTP/1 by its preface; `None` if the client says
+/// nothing before its time is up.
+async fn sniff(stream: &mut TcpStream, unread: &mut BytesMut) -> Option<HttpVersion> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let told_apart = async {
+        loop {
+            let known = unread.len().min(PREFACE.len());
+            if unread.get(..known) != PREFACE.get(..known) {
+                return Some(HttpVersion::Http1);
+            }
+            if known == PREFACE.len() {
+                return Some(HttpVersion::Http2);
+            }
+            match stream.read_buf(unread).await {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    };
+    let patience = std::time::Duration::from_secs(limits::CLIENT_KEEP_ALIVE_SECONDS);
+    tokio::time::timeout(patience, told_apart)
+        .await
+        .ok()
+        .flatten()
+}
+
+/// Hands a connection to pingora, and waits until it ends.
+pub(crate) async fn serve_http(
+    transport: Transport,
+    unread: BytesMut,
+    connection: Connection,
+    place: &Place,
+) {
+    let connection = Arc::new(connection);
+    let stream = ClientStream::new(transport, unread, Arc::clone(&connection));
+    tokio::select! {
+        biased;
+        () = place.worker.process(Box::new(stream), &place.signals.shutdown) => {}
+        reason = connection.should_close() => match reason {
+            CloseReason::HeadTimeout => info!(
+                peer = %connection.peer,
+                port = connection.port,
+                "closed: the request head took too long"
+            ),
+            CloseReason::PortClosed => {}
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_errors_are_sorted_by_what_they_concern() {
+        let cases = [
+            (libc::ECONNABORTED, AcceptFailure::Connection),
+            (libc::EPROTO, AcceptFailure::Connection),
+            (libc::EPERM, AcceptFailure::Connection),
+            (libc::EINTR, AcceptFailure::Connection),
+            (libc::EMFILE, AcceptFailure::Exhausted),
+            (libc::ENFILE, AcceptFailure::Exhausted),
+            (libc::ENOBUFS, AcceptFailure::Exhausted),
+            (libc::ENOMEM, AcceptFailure::Exhausted),
+            (libc::EBADF, AcceptFailure::Fatal),
+            (libc::EINVAL, AcceptFailure::Fatal),
+        ];
+        for (errno, expected) in cases {
+            let error = io::Error::from_raw_os_error(errno);
+            assert_eq!(AcceptFailure::of(&error), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_accept_error_does_not_spin() {
+        assert_eq!(
+            AcceptFailure::of(&io::Error::other("?")),
+            AcceptFailure::Exhausted
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! How listeners end TLS: one rustls configuration per listener, made when a snapshot is applied.
+//!
+//! A listener whose certificates and client validation stay as they are keeps its configuration,
+//! and with it its session tickets. Whatever changes makes a new one with new ticket keys: a
+//! session begun under one listener or one client CA cannot be resumed under another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portcullis_ir::tls::{
+    Certificate, CertificateChain, ClientValidation, ClientValidationMode, TlsTermination,
+    TrustAnchors, TrustBundle,
+};
+use portcullis_ir::{
+    CertificateId, Listener, ListenerId, ListenerProtocol, Snapshot, TrustBundleId,
+};
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+
+pub(crate) mod certificates;
+pub(crate) mod clients;
+pub(crate) mod failure;
+pub(crate) mod handshake;
+mod version1;
+
+use certificates::{CertificateFailure, Certificates};
+
+use crate::limits;
+
+/// How one listener ends TLS.
+#[derive(Debug)]
+pub(crate) struct Terminator {
+    inputs: Inputs,
+    /// The configuration, or why no handshake succeeds.
+    pub(crate) config: Result<Arc<ServerConfig>, TerminationFailure>,
+    /// The subjects of the CAs that clients' certificates may be issued by, for logs.
+    pub(crate) trusted: Vec<String>,
+}
+
+/// Why a listener ends no handshake.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TerminationFailure {
+    /// Its Secret is gone, or never held anything usable.
+    #[error("no usable certificate: {0}")]
+    NoCertificate(String),
+    /// rustls does not take what translate took.
+    #[error("certificate {id}: {failure}")]
+    Certificate {
+        /// Which.
+        id: CertificateId,
+        /// Why.
+        failure: CertificateFailure,
+    },
+    /// The crypto provider refused.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// All that a configuration is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inputs {
+    certificates: Vec<(CertificateId, Arc<CertificateChain>)>,
+    /// Named by the listener, but not to be had.
+    missing: Vec<CertificateId>,
+    clients: Option<ClientInputs>,
+}
+
+/// What is asked of clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClientInputs {
+    pub(crate) mode: ClientValidationMode,
+    /// All bundles that are to be had. Empty: no client is valid.
+    pub(crate) anchors: Vec<Arc<TrustAnchors>>,
+}
+
+/// The certificates and bundles in force.
+///
+/// "A data plane keeps the last usable certificate it has served under this id, if any"
+/// (`portcullis_ir::tls::Certificate::Unusable`).
+#[derive(Debug, Default)]
+pub(crate) struct Credentials {
+    certificates: BTreeMap<CertificateId, Arc<CertificateChain>>,
+    bundles: BTreeMap<TrustBundleId, Arc<TrustAnchors>>,
+}
+
+impl Credentials {
+    /// Takes over what is new in `snapshot`, and forgets what it does not name any more.
+    pub(crate) fn update(&mut self, snapshot: &Snapshot) {
+        self.certificates
+            .retain(|id, _| snapshot.certificates.contains_key(id));
+        for (id, certificate) in &snapshot.certificates {
+            if let Certificate::Usable(chain) = certificate {
+                self.certificates.insert(id.clone(), Arc::clone(chain));
+            }
+        }
+        self.bundles
+            .retain(|id, _| snapshot.trust_bundles.contains_key(id));
+        for (id, bundle) in &snapshot.trust_bundles {
+            if let TrustBundle::Usable(anchors) = bundle {
+                self.bundles.insert(id.clone(), Arc::clone(anchors));
+            }
+        }
+    }
+
+    /// The certificate in force under `id`.
+    pub(crate) fn certificate(&self, id: &CertificateId) -> Option<&Arc<CertificateChain>> {
+        self.certificates.get(id)
+    }
+
+    /// The bundle in force under `id`.
+    pub(crate) fn bundle(&self, id: &TrustBundleId) -> Option<&Arc<TrustAnchors>> {
+        self.bundles.get(id)
+    }
+
+    fn inputs(&self, termination: &TlsTermination) -> Inputs {
+        let TlsTermination {
+            certificates,
+            client_validation,
+        } = termination;
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for id in certificates {
+            match self.certificate(id) {
+                Some(chain) => found.push((id.clone(), Arc::clone(chain))),
+                None => missing.push(id.clone()),
+            }
+        }
+        let clients = client_validation
+            .as_ref()
+            .map(|ClientValidation { trust, mode }| {
+                let anchors = trust.iter().filter_map(|id| self.bundle(id).cloned());
+                ClientInputs {
+                    mode: *mode,
+                    anchors: anchors.collect(),
+                }
+            });
+        Inputs {
+            certificates: found,
+            missing,
+            clients,
+        }
+    }
+}
+
+/// The terminators of all listeners of `snapshot`; those of `before` stay where nothing changed.
+pub(crate) fn terminators(
+    snapshot: &Snapshot,
+    credentials: &Credentials,
+    before: &BTreeMap<ListenerId, Arc<Terminator>>,
+) -> BTreeMap<ListenerId, Arc<Terminator>> {
+    let mut terminators = BTreeMap::new();
+    for (id, listener) in &snapshot.listeners {
+        if let Some(termination) = termination(listener) {
+            let inputs = credentials.inputs(termination);
+            let same = before
+                .get(id)
+                .filter(|terminator| terminator.inputs == inputs);
+            let made = same
+                .cloned()
+                .unwrap_or_else(|| Arc::new(Terminator::new(inputs)));
+            terminators.insert(id.clone(), made);
+        }
+    }
+    terminators
+}
+
+/// The part of a listener that says how it ends TLS.
+fn termination(listener: &Listener) -> Option<&TlsTermination> {
+    match &listener.protocol {
+        ListenerProtocol::Https(termination) | ListenerProtocol::TlsTerminate(termination) => {
+            Some(termination)
+        }
+        ListenerProtocol::Http
+        | ListenerProtocol::TlsPassthrough
+        | ListenerProtocol::Tcp
+        | ListenerProtocol::Udp => None,
+    }
+}
+
+impl Terminator {
+    fn new(inputs: Inputs) -> Self {
+        let anchors = inputs.clients.iter().flat_map(|clients| &clients.anchors);
+        let subjects = anchors.flat_map(|anchors| &anchors.info);
+        let trusted = subjects.map(|info| info.subject.clone()).collect();
+        Self {
+            config: config(&inputs).map(Arc::new),
+            trusted,
+            inputs,
+        }
+    }
+
+    /// The certificates really served.
+    pub(crate) fn served(&self) -> &[(CertificateId, Arc<CertificateChain>)] {
+        &self.inputs.certificates
+    }
+}
+
+fn config(inputs: &Inputs) -> Result<ServerConfig, TerminationFailure> {
+    if inputs.certificates.is_empty() {
+        let missing: Vec<_> = inputs.missing.iter().map(CertificateId::as_str).collect();
+        return Err(TerminationFailure::NoCertificate(missing.join(", ")));
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificates = Certificates::new(&inputs.certificates)?;
+    let setup = |error: rustls::Error| TerminationFailure::Setup(error.to_string());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(setup)?;
+    let builder = match &inputs.clients {
+        None => builder.with_no_client_auth(),
+        Some(clients) => builder.with_client_cert_verifier(clients::verifier(clients, &provider)),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(certificates));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // Own ticket keys and an own cache: see the top of this file.
+    config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(setup)?;
+    config.session_storage = rustls::server::ServerSessionMemoryCache::new(limits::TLS_SESSIONS);
+    Ok(config)
+}
+
+/// The one crypto provider.
+pub(crate) type Provider = Arc<CryptoProvider>;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! From an accepted connection on a TLS port to HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use portcullis_ir::{ListenerId, ListenerProtocol};
+use portcullis_table::Host;
+use rustls::server::Accepted;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::StartHandshake;
+use tokio_rustls::server::TlsStream;
+use tracing::info;
+
+use super::Terminator;
+use super::failure::HandshakeFailure;
+use crate::limits;
+use crate::listener::accept::{Place, serve_http};
+use crate::listener::connection::{Connection, HttpVersion, TlsSession};
+use crate::listener::sni::{self, HelloError};
+use crate::listener::stream::Transport;
+use crate::state::{self, Live};
+
+/// Ends TLS on `stream` and serves what is inside.
+pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, place: &Place) {
+    let mut server_name = None;
+    let handshake = shake_hands(stream, place, &mut server_name);
+    let outcome = tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, handshake).await;
+    match outcome.unwrap_or(Err(HandshakeFailure::Timeout)) {
+        Ok((stream, listener)) => {
+            let version = match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => HttpVersion::Http2,
+                _ => HttpVersion::Http1,
+            };
+            let tls = TlsSession {
+                listener,
+                server_name,
+            };
+            let stage = place.signals.stage.clone();
+            let connection = Connection::new(place.port, peer, Some(tls), version, stage);
+            serve_http(
+                Transport::Tls(Box::new(stream)),
+                BytesMut::new(),
+                connection,
+                place,
+            )
+            .await;
+        }
+        Err(failure) => {
+            let sni = server_name.as_deref().unwrap_or("-");
+            info!(%peer, port = place.port, sni, reason = %failure, "TLS handshake failed");
+        }
+    }
+}
+
+async fn shake_hands(
+    mut stream: TcpStream,
+    place: &Place,
+    server_name: &mut Option<Arc<str>>,
+) -> Result<(TlsStream<TcpStream>, ListenerId), HandshakeFailure> {
+    let accepted = match sni::read_hello(&mut stream).await {
+        Ok(accepted) => accepted,
+        Err(failure) => {
+            if let HelloError::Malformed { alert, .. } = &failure {
+                say_goodbye(&mut stream, alert).await;
+            }
+            return Err(failure.into());
+        }
+    };
+    *server_name = accepted
+        .client_hello()
+        .server_name()
+        .map(|name| name.to_ascii_lowercase().into());
+    let chosen = choose(
+        &place.worker.shared.live.load(),
+        place,
+        server_name.as_deref(),
+    );
+    let (listener, terminator) = match chosen {
+        Ok(chosen) => chosen,
+        Err(failure) => {
+            say_goodbye(&mut stream, alert_for(&failure)).await;
+            return Err(failure);
+        }
+    };
+    let stream = finish(*accepted, stream, &terminator).await?;
+    Ok((stream, listener))
+}
+
+/// The listener for a name, and how it ends TLS.
+///
+/// "No SNI with no listener for every name" is refused like an unknown name: answering with some
+/// other host's certificate would tell which hosts there are, and confuse clients.
+fn choose(
+    live: &Live,
+    place: &Place,
+    server_name: Option<&str>,
+) -> Result<(ListenerId, Arc<Terminator>), HandshakeFailure> {
+    let host = server_name.map_or(Host::NONE, Host::new);
+    let port = live.routes.port(state::tcp(place.port));
+    let listener = port
+        .and_then(|port| port.listener(&host))
+        .ok_or_else(|| match server_name {
+            Some(name) => HandshakeFailure::UnknownName(name.to_owned()),
+            None => HandshakeFailure::NoName,
+        })?;
+    if !matches!(listener.protocol, ListenerProtocol::Https(_)) {
+        return Err(HandshakeFailure::Unsupported);
+    }
+    let terminator = live
+        .terminators
+        .get(&listener.id)
+        .ok_or(HandshakeFailure::Unsupported)?;
+    if let Err(failure) = &terminator.config {
+        return Err(HandshakeFailure::Termination(failure.clone()));
+    }
+    Ok((listener.id.clone(), Arc::clone(terminator)))
+}
+
+fn alert_for(failure: &HandshakeFailure) -> &'static [u8] {
+    match failure {
+        HandshakeFailure::UnknownName(_) | HandshakeFailure::NoName => &sni::UNRECOGNIZED_NAME,
+        _ => &sni::INTERNAL_ERROR,
+    }
+}
+
+async fn finish(
+    accepted: Accepted,
+    stream: TcpStream,
+    terminator: &Terminator,
+) -> Result<TlsStream<TcpStream>, HandshakeFailure> {
+    let config = match &terminator.config {
+        Ok(config) => Arc::clone(config),
+        Err(failure) => return Err(HandshakeFailure::Termination(failure.clone())),
+    };
+    let handshake = StartHandshake::from_parts(accepted, stream).into_stream(config);
+    handshake
+        .await
+        .map_err(|error| HandshakeFailure::of(&error, terminator))
+}
+
+/// Sends an alert and closes. Whether it arrives changes nothing.
+async fn say_goodbye(stream: &mut TcpStream, alert: &[u8]) {
+    let _ = stream.write_all(alert).await;
+    let _ = stream.shutdown().await;
+}

@@ -1,0 +1,5 @@
+//! Backends: their endpoints, and how one is reached.
+
+pub(crate) mod cluster;
+pub(crate) mod peer;
+pub(crate) mod resolve;

@@ -1,0 +1,171 @@
+//! One backend with its current endpoints.
+//!
+//! A cluster outlives snapshots: when only endpoints change, the table that names it stays, and
+//! this swaps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use portcullis_ir::{Backend, BackendId, BackendProtocol, Endpoint, EndpointHost};
+
+use super::resolve::{Name, Names};
+
+/// A backend as requests see it.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    /// For logs.
+    pub(crate) id: BackendId,
+    current: ArcSwap<Members>,
+    turn: AtomicUsize,
+}
+
+/// What a cluster consists of now.
+#[derive(Debug)]
+pub(crate) struct Members {
+    /// What they speak.
+    pub(crate) protocol: BackendProtocol,
+    endpoints: Box<[Member]>,
+    source: Arc<Backend>,
+}
+
+#[derive(Debug)]
+enum Member {
+    Address(SocketAddr),
+    Name { name: Arc<Name>, port: u16 },
+}
+
+impl Cluster {
+    /// A cluster of `backend`'s endpoints.
+    pub(crate) fn new(id: BackendId, backend: Arc<Backend>, names: &Names) -> Self {
+        let members = Members::new(backend, names);
+        Self {
+            id,
+            current: ArcSwap::from_pointee(members),
+            turn: AtomicUsize::new(0),
+        }
+    }
+
+    fn update(&self, backend: &Arc<Backend>, names: &Names) {
+        if *self.current.load().source != **backend {
+            self.current
+                .store(Arc::new(Members::new(Arc::clone(backend), names)));
+        }
+    }
+
+    /// What it consists of now.
+    pub(crate) fn members(&self) -> arc_swap::Guard<Arc<Members>> {
+        self.current.load()
+    }
+
+    /// The next address in turn, other than those in `tried` if there is any other; `None` if
+    /// there is no endpoint, or none whose name resolves.
+    pub(crate) async fn next(&self, tried: &[SocketAddr]) -> Option<Pick> {
+        let members = self.members();
+        let count = members.endpoints.len();
+        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut fallback = None;
+        for offset in 0..count {
+            let member = members.endpoints.get(first.wrapping_add(offset) % count)?;
+            let address = match member {
+                Member::Address(address) => Some(*address),
+                Member::Name { name, port } => name.address(*port, first).await,
+            };
+            match address {
+                Some(address) if !tried.contains(&address) => {
+                    return Some(Pick {
+                        address,
+                        protocol: members.protocol,
+                    });
+                }
+                tried_or_none => fallback = fallback.or(tried_or_none),
+            }
+        }
+        fallback.map(|address| Pick {
+            address,
+            protocol: members.protocol,
+        })
+    }
+}
+
+/// The endpoint for one attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pick {
+    /// Where to connect.
+    pub(crate) address: SocketAddr,
+    /// What to speak.
+    pub(crate) protocol: BackendProtocol,
+}
+
+impl Members {
+    fn new(backend: Arc<Backend>, names: &Names) -> Self {
+        let Backend {
+            protocol,
+            endpoints,
+        } = &*backend;
+        let member = |Endpoint { host, port }: &Endpoint| match host {
+            EndpointHost::Ip(ip) => Member::Address(SocketAddr::new(*ip, *port)),
+            EndpointHost::Dns(name) => Member::Name {
+                name: names.name(name),
+                port: *port,
+            },
+        };
+        Self {
+            protocol: *protocol,
+            endpoints: endpoints.iter().map(member).collect(),
+            source: Arc::clone(&backend),
+        }
+    }
+}
+
+/// All clusters of a data plane, by backend.
+#[derive(Debug, Default)]
+pub(crate) struct Clusters {
+    by_id: Mutex<BTreeMap<BackendId, Arc<Cluster>>>,
+    names: Names,
+}
+
+impl Clusters {
+    /// Brings every cluster to what `backends` says, makes those that are new, and forgets the
+    /// rest (requests that still use one hold it).
+    ///
+    /// Answers whether the set of backends is another than before.
+    pub(crate) fn update(&self, backends: &BTreeMap<BackendId, Arc<Backend>>) -> ClusterChange {
+        let mut by_id = self.by_id.lock();
+        let before: BTreeSet<_> = by_id.keys().cloned().collect();
+        by_id.retain(|id, _| backends.contains_key(id));
+        for (id, backend) in backends {
+            if let Some(cluster) = by_id.get(id) {
+                cluster.update(backend, &self.names);
+            } else {
+                let cluster = Cluster::new(id.clone(), Arc::clone(backend), &self.names);
+                by_id.insert(id.clone(), Arc::new(cluster));
+            }
+        }
+        if before.iter().eq(by_id.keys()) {
+            ClusterChange::None
+        } else {
+            ClusterChange::Set
+        }
+    }
+
+    /// The cluster of a backend.
+    pub(crate) fn cluster(&self, id: &BackendId) -> Option<Arc<Cluster>> {
+        self.by_id.lock().get(id).cloned()
+    }
+}
+
+/// What [`Clusters::update`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClusterChange {
+    /// At most endpoints changed.
+    None,
+    /// Backends came or went.
+    Set,
+}
+
+#[cfg(test)]
+mod tests;

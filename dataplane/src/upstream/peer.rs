@@ -1,0 +1,43 @@
+//! How an endpoint is connected to, in pingora's terms.
+
+use std::time::Duration;
+
+use pingora_core::protocols::TcpKeepalive;
+use pingora_core::upstreams::peer::{ALPN, HttpPeer};
+use portcullis_ir::BackendProtocol;
+
+use super::cluster::Pick;
+use crate::limits;
+
+/// What of a request decides how its backend is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exchange {
+    /// The longest silence of the backend that is waited for.
+    pub(crate) silence: Option<Duration>,
+}
+
+/// The peer for one attempt.
+pub(crate) fn peer(pick: Pick, exchange: Exchange) -> Box<HttpPeer> {
+    let mut peer = HttpPeer::new(pick.address, false, String::new());
+    let options = &mut peer.options;
+    options.connection_timeout = Some(limits::CONNECT_TIMEOUT);
+    options.idle_timeout = Some(limits::BACKEND_KEEP_ALIVE);
+    options.read_timeout = exchange.silence;
+    options.tcp_keepalive = Some(TCP_KEEP_ALIVE);
+    if pick.protocol == BackendProtocol::H2c {
+        options.alpn = ALPN::H2;
+        options.max_h2_streams = limits::BACKEND_H2_STREAMS;
+        options.h2_stream_window_size = Some(limits::H2_STREAM_WINDOW);
+        options.h2_connection_window_size = Some(limits::H2_CONNECTION_WINDOW);
+    }
+    Box::new(peer)
+}
+
+/// Finds backends whose host vanished without a word.
+const TCP_KEEP_ALIVE: TcpKeepalive = TcpKeepalive {
+    idle: limits::TCP_KEEP_ALIVE,
+    interval: limits::TCP_KEEP_ALIVE,
+    count: 3,
+    #[cfg(target_os = "linux")]
+    user_timeout: Duration::ZERO,
+};

@@ -1,0 +1,99 @@
+//! One thread that accepts and proxies on its own.
+//!
+//! Each worker has its own runtime, its own listening sockets (SO_REUSEPORT), its own pingora
+//! proxy and with it its own pool of connections to backends: a request never crosses threads.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use pingora_core::apps::{HttpServerOptions, ServerApp};
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::sync::{mpsc, watch};
+
+use crate::http::proxy::Gateway;
+use crate::limits;
+use crate::listener::accept;
+use crate::listener::bind::Share;
+use crate::state::Shared;
+
+/// What a worker's connections share.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    proxy: Arc<HttpProxy<Gateway>>,
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>) -> Self {
+        let conf = ServerConf {
+            threads: 1,
+            upstream_keepalive_pool_size: limits::BACKEND_POOL,
+            max_retries: limits::MAX_ATTEMPTS,
+            ..ServerConf::default()
+        };
+        let mut proxy = http_proxy(&Arc::new(conf), Gateway::new(Arc::clone(&shared)));
+        proxy.h2_options = Some(h2_options());
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(limits::CLIENT_H2_IDLE_TIMEOUT);
+        proxy.server_options = Some(options);
+        Self {
+            shared,
+            proxy: Arc::new(proxy),
+        }
+    }
+
+    /// Serves HTTP on `stream` until it ends.
+    pub(crate) async fn process(&self, stream: Stream, shutdown: &watch::Receiver<bool>) {
+        self.proxy.process_new(stream, shutdown).await;
+    }
+}
+
+/// The worker's thread and the way to it.
+#[derive(Debug)]
+pub(crate) struct WorkerThread {
+    pub(crate) shares: mpsc::Sender<Share>,
+    thread: JoinHandle<()>,
+}
+
+impl WorkerThread {
+    /// Starts worker number `index`. Errors: no thread or no descriptors to be had.
+    pub(crate) fn start(index: usize, shared: Arc<Shared>) -> io::Result<Self> {
+        let (shares, wanted) = mpsc::channel(64);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+        let thread = thread.spawn(move || runtime.block_on(run(shared, wanted)))?;
+        Ok(Self { shares, thread })
+    }
+
+    /// Ends the worker and everything it still serves.
+    pub(crate) fn stop(self) {
+        drop(self.shares);
+        // A worker that panicked has said so on its own.
+        let _ = self.thread.join();
+    }
+}
+
+/// Serves what it is given until the data plane is dropped.
+async fn run(shared: Arc<Shared>, mut shares: mpsc::Receiver<Share>) {
+    let worker = Arc::new(Worker::new(shared));
+    while let Some(share) = shares.recv().await {
+        accept::serve_port(&worker, share);
+    }
+}
+
+/// Custom options lose pingora's own caps, so they start from pingora's defaults.
+fn h2_options() -> H2Options {
+    let mut options = default_h2_options();
+    options
+        .max_concurrent_streams(limits::MAX_CONCURRENT_STREAMS)
+        .max_header_list_size(u32::try_from(limits::MAX_HEADER_LIST).unwrap_or(u32::MAX))
+        .initial_window_size(limits::H2_STREAM_WINDOW)
+        .initial_connection_window_size(limits::H2_CONNECTION_WINDOW)
+        .max_send_buffer_size(limits::H2_SEND_BUFFER);
+    options
+}

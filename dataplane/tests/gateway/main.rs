@@ -1,0 +1,6 @@
+//! A whole data plane in this process, with real clients and backends on loopback.
+
+mod backend;
+mod client;
+mod http1;
+mod snapshot;
