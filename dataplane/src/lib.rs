@@ -7,6 +7,7 @@
 //! leaves all that worked working, and is said in [`Applied`].
 
 pub mod access_log;
+pub mod admin;
 mod app;
 mod config;
 pub mod http;
