@@ -156,6 +156,14 @@ impl Kind {
         }
     }
 
+    /// The group and version we write, as in `apiVersion:`.
+    pub fn api_version(self) -> String {
+        match (self.group(), self.versions().first()) {
+            ("", version) => version.copied().unwrap_or_default().to_owned(),
+            (group, version) => format!("{group}/{}", version.copied().unwrap_or_default()),
+        }
+    }
+
     /// Whether objects of this kind live in a namespace.
     pub const fn scope(self) -> Scope {
         match self {

@@ -8,8 +8,12 @@
 //! [`Objects`] holds what was read, typed and in a fixed order; [`manifest`] reads it from YAML
 //! text and says where a mistake is. The crate is pure: no files, no clock, no cluster.
 
+/// The version of the Gateway API whose types and schemas these are.
+pub const GATEWAY_API_VERSION: &str = "v1.7.0";
+
 pub mod backend_tls;
 pub mod core;
+pub mod field_path;
 pub mod gateway;
 pub mod grant;
 pub mod grpc_route;
@@ -17,15 +21,21 @@ pub mod http_route;
 mod keyword;
 pub mod kind;
 pub mod listener_set;
+pub mod manifest;
 pub mod meta;
+mod names;
 pub mod objects;
 pub mod route;
+pub mod schema;
 pub mod status;
+mod suggest;
 pub mod tcp_route;
 pub mod tls_route;
 pub mod udp_route;
+mod yaml;
 
 pub use crate::backend_tls::BackendTlsPolicy;
+pub use crate::field_path::FieldPath;
 pub use crate::gateway::{Gateway, GatewayClass};
 pub use crate::grant::ReferenceGrant;
 pub use crate::grpc_route::GrpcRoute;
@@ -37,3 +47,4 @@ pub use crate::objects::{AnyObject, Objects};
 pub use crate::tcp_route::TcpRoute;
 pub use crate::tls_route::TlsRoute;
 pub use crate::udp_route::UdpRoute;
+pub use crate::yaml::to_yaml;

@@ -1,6 +1,7 @@
 //! The typed store of everything that was read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::backend_tls::BackendTlsPolicy;
@@ -20,7 +21,9 @@ use crate::udp_route::UdpRoute;
 macro_rules! kinds {
     ($($kind:ident => $field:ident,)+) => {
         /// An object of any kind that Portcullis reads.
-        #[derive(Clone, Debug, PartialEq)]
+        ///
+        /// Prints as kind and key: what a Secret holds must not get into a log.
+        #[derive(Clone, PartialEq)]
         pub enum AnyObject {
             $(
                 #[doc = concat!("A ", stringify!($kind), ".")]
@@ -62,7 +65,9 @@ macro_rules! kinds {
 
         /// All objects, by kind and key, in a fixed order. Cluster-scoped kinds have keys with an
         /// empty namespace.
-        #[derive(Clone, Debug, Default, PartialEq)]
+        ///
+        /// Prints as kinds and keys: what a Secret holds must not get into a log.
+        #[derive(Clone, Default, PartialEq)]
         pub struct Objects {
             $(
                 #[doc = concat!("Every ", stringify!($kind), ".")]
@@ -137,6 +142,18 @@ impl AnyObject {
     /// Its namespace (empty for cluster-scoped kinds) and name.
     pub fn key(&self) -> ObjectKey {
         ObjectKey::of(self.metadata())
+    }
+}
+
+impl fmt::Debug for AnyObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.kind(), self.key())
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

@@ -1,0 +1,138 @@
+//! Plain values to typed objects.
+
+use k8s_openapi::Metadata;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::error::Problem;
+use crate::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
+use crate::field_path::{FieldPath, Segment};
+use crate::kind::{Kind, Scope};
+use crate::meta::{Object, ObjectMeta, Spec};
+use crate::objects::AnyObject;
+use crate::schema::Fault;
+
+/// A field that cannot be read.
+pub(super) struct Refusal {
+    pub(super) path: FieldPath,
+    pub(super) problem: Problem,
+}
+
+/// The object of a kind, with its namespace filled in.
+pub(super) fn object(kind: Kind, json: Json) -> Result<AnyObject, Vec<Refusal>> {
+    match kind {
+        Kind::GatewayClass => gateway_api(kind, json).map(AnyObject::GatewayClass),
+        Kind::Gateway => gateway_api(kind, json).map(AnyObject::Gateway),
+        Kind::ListenerSet => gateway_api(kind, json).map(AnyObject::ListenerSet),
+        Kind::HttpRoute => gateway_api(kind, json).map(AnyObject::HttpRoute),
+        Kind::GrpcRoute => gateway_api(kind, json).map(AnyObject::GrpcRoute),
+        Kind::TlsRoute => gateway_api(kind, json).map(AnyObject::TlsRoute),
+        Kind::TcpRoute => gateway_api(kind, json).map(AnyObject::TcpRoute),
+        Kind::UdpRoute => gateway_api(kind, json).map(AnyObject::UdpRoute),
+        Kind::ReferenceGrant => gateway_api(kind, json).map(AnyObject::ReferenceGrant),
+        Kind::BackendTlsPolicy => gateway_api(kind, json).map(AnyObject::BackendTlsPolicy),
+        Kind::Namespace => Ok(core::<Namespace>(kind, json)?.into()),
+        Kind::Service => Ok(core::<Service>(kind, json)?.into()),
+        Kind::EndpointSlice => Ok(core::<EndpointSlice>(kind, json)?.into()),
+        Kind::Secret => Ok(merge_string_data(core(kind, json)?).into()),
+        Kind::ConfigMap => Ok(core::<ConfigMap>(kind, json)?.into()),
+    }
+}
+
+/// An object whose fields the schema has checked, but for its metadata.
+fn gateway_api<S: Spec>(kind: Kind, json: Json) -> Result<std::sync::Arc<Object<S>>, Vec<Refusal>> {
+    let (mut object, unknown) = typed::<Object<S>>(json)?;
+    let metadata = Segment::Key("metadata".to_owned());
+    let in_metadata = |path: &FieldPath| path.segments().first() == Some(&metadata);
+    refuse_unknown(unknown.into_iter().filter(in_metadata))?;
+    settle_namespace(kind, &mut object.metadata);
+    Ok(object.into())
+}
+
+/// An object that no schema has checked.
+fn core<T>(kind: Kind, json: Json) -> Result<T, Vec<Refusal>>
+where
+    T: DeserializeOwned + Metadata<Ty = ObjectMeta>,
+{
+    let (mut object, unknown) = typed::<T>(json)?;
+    refuse_unknown(unknown.into_iter())?;
+    settle_namespace(kind, object.metadata_mut());
+    Ok(object)
+}
+
+/// The object, and the fields that are none of its type's.
+fn typed<T: DeserializeOwned>(json: Json) -> Result<(T, Vec<FieldPath>), Vec<Refusal>> {
+    let mut unknown = Vec::new();
+    let mut note = |path: serde_ignored::Path<'_>| unknown.push(ignored_path(&path));
+    let deserializer = serde_ignored::Deserializer::new(json, &mut note);
+    match serde_path_to_error::deserialize(deserializer) {
+        Ok(object) => Ok((object, unknown)),
+        Err(error) => Err(vec![Refusal {
+            path: error_path(error.path()),
+            problem: Problem::Value {
+                message: error.inner().to_string(),
+            },
+        }]),
+    }
+}
+
+fn refuse_unknown(paths: impl Iterator<Item = FieldPath>) -> Result<(), Vec<Refusal>> {
+    let fault = Fault::UnknownField { suggestion: None };
+    let refusals: Vec<Refusal> = paths
+        .map(|path| Refusal {
+            path,
+            problem: fault.clone().into(),
+        })
+        .collect();
+    if refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(refusals)
+    }
+}
+
+fn ignored_path(path: &serde_ignored::Path<'_>) -> FieldPath {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => FieldPath::root(),
+        Path::Seq { parent, index } => ignored_path(parent).index(*index),
+        Path::Map { parent, key } => ignored_path(parent).key(key),
+        Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => ignored_path(parent),
+    }
+}
+
+fn error_path(path: &serde_path_to_error::Path) -> FieldPath {
+    path.iter()
+        .filter_map(|segment| match segment {
+            serde_path_to_error::Segment::Seq { index } => Some(Segment::Index(*index)),
+            serde_path_to_error::Segment::Map { key } => Some(Segment::Key(key.clone())),
+            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {
+                None
+            }
+        })
+        .collect()
+}
+
+/// `kubectl apply` puts objects without a namespace into `default`, and takes the namespace off
+/// objects that have none.
+fn settle_namespace(kind: Kind, metadata: &mut ObjectMeta) {
+    let given = metadata.namespace.take().filter(|name| !name.is_empty());
+    metadata.namespace = match kind.scope() {
+        Scope::Namespaced => given.or_else(|| Some("default".to_owned())),
+        Scope::Cluster => None,
+    };
+}
+
+/// "stringData … It is provided as a write-only input field for convenience. All keys and values
+/// are merged into the data field on write, overwriting any existing values." (`Secret`)
+fn merge_string_data(mut secret: Secret) -> Secret {
+    if let Some(texts) = secret.string_data.take() {
+        let data = secret.data.get_or_insert_default();
+        for (key, text) in texts {
+            data.insert(key, k8s_openapi::ByteString(text.into_bytes()));
+        }
+    }
+    secret
+}
