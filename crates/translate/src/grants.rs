@@ -50,7 +50,7 @@ pub(crate) fn permission(objects: &Objects, from: Referrer<'_>, to: Target<'_>) 
 pub(crate) fn missing_grant(from: Referrer<'_>, to: Target<'_>) -> String {
     let namespace = to.namespace.unwrap_or(from.namespace);
     format!(
-        "no ReferenceGrant in namespace {namespace} allows a {} of namespace {} to refer to {} {}",
+        "no ReferenceGrant in namespace {namespace} allows {}s of namespace {} to refer to {} {}",
         from.kind, from.namespace, to.kind, to.name
     )
 }

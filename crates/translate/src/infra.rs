@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use portcullis_api::gateway::GatewayAddress;
 use portcullis_ir::PortKey;
 
-use crate::listeners::GatewayDraft;
+use crate::listeners::{GatewayDraft, ListenerDraft};
 
 /// What a Gateway wants of its infrastructure (GEP-1762).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Infra {
 }
 
 pub(crate) fn wanted(draft: &GatewayDraft<'_>) -> Infra {
-    let listeners = draft.listeners.iter().filter_map(|l| l.lower());
+    let listeners = draft.listeners.iter().filter_map(ListenerDraft::lower);
     let mut labels = BTreeMap::new();
     let mut annotations = BTreeMap::new();
     if let Some(infrastructure) = &draft.object.spec.infrastructure {

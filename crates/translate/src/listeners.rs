@@ -117,9 +117,14 @@ impl ListenerDraft<'_> {
         })
     }
 
-    /// Whether it can serve somebody, as far as its configuration goes.
+    /// What of its configuration keeps it from being accepted.
+    pub(crate) fn defect(&self) -> Option<&Problem> {
+        self.conflict.as_ref().or(self.refused.as_ref())
+    }
+
+    /// Whether its configuration can be accepted.
     pub(crate) fn is_valid(&self) -> bool {
-        self.conflict.is_none() && self.refused.is_none()
+        self.defect().is_none()
     }
 }
 
@@ -212,9 +217,12 @@ fn draft<'a>(
         listeners: Vec::new(),
     };
     lowering.add(Kind::Gateway, key, &object.spec.listeners);
+    conflict::mark(&mut lowering.listeners);
+    let has_valid = lowering.listeners.iter().any(ListenerDraft::is_valid);
     let mut drafts = Vec::with_capacity(sets.len());
     for (set_key, set) in sets {
-        let refused = set_refusal(object, &key.namespace, &set_key, objects);
+        let refused = set_refusal(object, &key.namespace, &set_key, objects)
+            .or_else(|| (!has_valid).then(parent_not_accepted));
         if refused.is_none() {
             lowering.add(Kind::ListenerSet, &set_key, &set.spec.listeners);
         }
@@ -265,6 +273,15 @@ fn set_refusal(
     })
 }
 
+/// "At least one distinct Listener MUST be present, or else the Gateway effectively contains _no_
+/// Listeners, and must be rejected from processing as a whole." (`GatewaySpec.Listeners`)
+fn parent_not_accepted() -> Problem {
+    Problem::new(
+        ConditionReason::ParentNotAccepted,
+        "the Gateway is not accepted: it has no valid listener of its own",
+    )
+}
+
 struct Lowering<'a, 'c> {
     gateway: &'a Gateway,
     namespace: &'c str,
@@ -292,7 +309,8 @@ impl<'a> Lowering<'a, '_> {
         if let Err(error) = &hostname {
             refused.get_or_insert_with(|| Problem::unsupported(format!("hostname {error}")));
         }
-        let tls = self.tls(&owner, spec);
+        let id = ListenerId::new(format!("{}/{}/{}", owner.kind, owner.key, spec.name));
+        let tls = self.tls(&id, &owner, spec);
         let mut unresolved = Vec::new();
         if let Some(tls) = &tls {
             refused = refused.or_else(|| tls.refused.clone());
@@ -300,7 +318,7 @@ impl<'a> Lowering<'a, '_> {
         }
         unresolved.extend(bad_kinds);
         ListenerDraft {
-            id: ListenerId::new(format!("{}/{}/{}", owner.kind, owner.key, spec.name)),
+            id,
             owner,
             spec,
             hostname: hostname.unwrap_or(HostPattern::Any),
@@ -313,7 +331,7 @@ impl<'a> Lowering<'a, '_> {
         }
     }
 
-    fn tls(&mut self, owner: &Owner, spec: &'a Listener) -> Option<TlsFacts> {
+    fn tls(&mut self, id: &ListenerId, owner: &Owner, spec: &'a Listener) -> Option<TlsFacts> {
         if spec.protocol != ProtocolType::Https {
             return None;
         }
@@ -323,6 +341,7 @@ impl<'a> Lowering<'a, '_> {
         };
         let validation = validation(self.gateway, spec.port).map(|found| (found, gateway));
         let spec = TlsSpec {
+            id: id.as_str(),
             tls: spec.tls.as_ref(),
             owner: Referrer {
                 kind: owner.kind,

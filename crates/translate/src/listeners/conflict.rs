@@ -42,15 +42,16 @@ impl Mark {
             port,
             others,
         } = self;
-        let what = match reason {
-            ConditionReason::HostnameConflict => "hostname and port",
-            _ => "port, with another protocol,",
-        };
         let others = joined(others.iter().map(String::as_str));
-        Problem::new(
-            reason,
-            format!("shares its {what} {port} with {others}; change one of them"),
-        )
+        let message = match reason {
+            ConditionReason::HostnameConflict => {
+                format!("has the hostname and port ({port}) of {others}; change one of them")
+            }
+            _ => format!(
+                "cannot share port {port} with {others}, of another protocol; change one of them"
+            ),
+        };
+        Problem::new(reason, message)
     }
 }
 

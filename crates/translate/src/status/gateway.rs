@@ -1,7 +1,9 @@
 //! Gateway.
 
 use portcullis_api::Kind;
-use portcullis_api::gateway::{AddressType, FrontendValidationMode, GatewayAddress, GatewayStatus};
+use portcullis_api::gateway::{
+    AddressType, FrontendTlsValidation, FrontendValidationMode, GatewayAddress, GatewayStatus,
+};
 use portcullis_api::status::{Condition, ConditionReason, ConditionType};
 
 use super::{fails, holds, listener};
@@ -28,7 +30,7 @@ pub(crate) struct Verdict {
 pub(crate) fn judge(gateway: &GatewayDraft<'_>, observed: &ObservedGateway) -> Verdict {
     let (refused, partly) = match infrastructure_refusal(gateway) {
         Some(problem) => (Some(problem), None),
-        None => listener_refusal(gateway, observed),
+        None => listener_refusal(gateway),
     };
     let unprogrammed = match &refused {
         Some(problem) => {
@@ -58,7 +60,7 @@ pub(crate) fn status(
     ];
     conditions.extend(insecure_validation(gateway, generation));
     let attached = gateway.sets.iter().filter(|set| {
-        super::listener_set::judge(set, gateway, observed, verdict)
+        super::listener_set::judge(set, gateway, verdict)
             .refused
             .is_none()
     });
@@ -109,14 +111,11 @@ fn infrastructure_refusal(gateway: &GatewayDraft<'_>) -> Option<Problem> {
 /// Listeners, and must be rejected from processing as a whole. The implementation MUST set a
 /// "ListenersNotValid" condition on the Gateway Status when the Gateway contains Conflicted
 /// Listeners whether or not they accept the Gateway." (`GatewaySpec.Listeners`)
-fn listener_refusal(
-    gateway: &GatewayDraft<'_>,
-    observed: &ObservedGateway,
-) -> (Option<Problem>, Option<Problem>) {
+fn listener_refusal(gateway: &GatewayDraft<'_>) -> (Option<Problem>, Option<Problem>) {
     let own: Vec<_> = own_listeners(gateway).collect();
     let refused: Vec<String> = own
         .iter()
-        .filter_map(|l| Some((&l.spec.name, listener::refusal(l, observed)?)))
+        .filter_map(|l| Some((&l.spec.name, l.defect()?)))
         .map(|(name, problem)| format!("listener {name} is not accepted: {}", problem.message))
         .collect();
     if refused.is_empty() && !own.is_empty() {
@@ -252,7 +251,7 @@ fn insecure_validation(gateway: &GatewayDraft<'_>, generation: i64) -> Option<Co
         .into_iter()
         .chain(per_port)
         .filter(|(_, tls)| {
-            let mode = tls.validation.as_ref().map(|validation| validation.mode());
+            let mode = tls.validation.as_ref().map(FrontendTlsValidation::mode);
             mode == Some(&FrontendValidationMode::AllowInsecureFallback)
         })
         .map(|(place, _)| place)

@@ -32,8 +32,8 @@ pub(crate) fn status(
 ///
 /// "This reason is used with the "Accepted" condition when the Listener requests a port that cannot
 /// be used on the Gateway … The port is already in use." (`ListenerReasonPortUnavailable`)
-pub(crate) fn refusal(listener: &ListenerDraft<'_>, observed: &ObservedGateway) -> Option<Problem> {
-    let own = listener.conflict.as_ref().or(listener.refused.as_ref());
+fn refusal(listener: &ListenerDraft<'_>, observed: &ObservedGateway) -> Option<Problem> {
+    let own = listener.defect();
     own.cloned().or_else(|| port_failure(listener, observed))
 }
 

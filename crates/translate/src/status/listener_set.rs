@@ -23,7 +23,6 @@ pub(super) struct Verdict {
 pub(super) fn judge(
     set: &SetDraft<'_>,
     gateway: &GatewayDraft<'_>,
-    observed: &ObservedGateway,
     parent: &GatewayVerdict,
 ) -> Verdict {
     let refused = |problem: Problem| Verdict {
@@ -40,7 +39,7 @@ pub(super) fn judge(
     let own: Vec<_> = listeners(set, gateway).collect();
     let bad: Vec<String> = own
         .iter()
-        .filter_map(|l| Some((&l.spec.name, listener::refusal(l, observed)?)))
+        .filter_map(|l| Some((&l.spec.name, l.defect()?)))
         .map(|(name, problem)| format!("listener {name} is not accepted: {}", problem.message))
         .collect();
     let message = joined(bad.iter().map(String::as_str));
@@ -66,7 +65,7 @@ pub(crate) fn status(
     parent: &GatewayVerdict,
 ) -> ListenerSetStatus {
     let generation = set.object.generation();
-    let verdict = judge(set, gateway, observed, parent);
+    let verdict = judge(set, gateway, parent);
     let accepted = match (&verdict.refused, &verdict.partly) {
         (Some(problem), _) => fails(ConditionType::Accepted, problem, generation),
         (None, partly) => {

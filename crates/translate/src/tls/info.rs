@@ -9,7 +9,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// Parses `der`, or `None` if it is no X.509 certificate.
 pub(super) fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
     match X509Certificate::from_der(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Some(certificate),
+        Ok(([], certificate)) => Some(certificate),
         _ => None,
     }
 }

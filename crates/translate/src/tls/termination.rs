@@ -46,6 +46,8 @@ impl TlsFacts {
 /// What the configuration of a listener's TLS is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TlsSpec<'a> {
+    /// The listener's id, to tell its refusal from those of others.
+    pub(crate) id: &'a str,
     pub(crate) tls: Option<&'a ListenerTls>,
     /// Who owns the listener: a Gateway or a ListenerSet.
     pub(crate) owner: Referrer<'a>,
@@ -75,7 +77,7 @@ pub(crate) fn termination(
     };
     match plan(spec) {
         Ok(plan) => reading.follow(spec, plan),
-        Err(problem) => reading.refuse_all(&problem.message.clone(), problem),
+        Err(problem) => reading.refuse_all(spec.id, problem),
     }
     reading.facts
 }
@@ -126,24 +128,24 @@ impl Reading<'_, '_> {
         if refs.is_empty() {
             let message = "tls.certificateRefs is empty; name a Secret with a certificate";
             self.refuse_certificate(
-                "none",
+                spec.id,
                 Problem::new(ConditionReason::InvalidCertificateRef, message),
             );
         }
         match plan {
             Plan::Simple => {}
-            Plan::PerPort(validation, gateway) => self.validate_per_port(validation, gateway),
-            Plan::PerListener => self.validate_per_listener(refs, spec.owner),
+            Plan::PerPort(validation, gateway) => {
+                self.validate_per_port(spec.id, validation, gateway);
+            }
+            Plan::PerListener => self.validate_per_listener(spec.id, refs, spec.owner),
         }
     }
 
     /// Nothing gets through, and the listener is not accepted.
-    fn refuse_all(&mut self, reason: &str, problem: Problem) {
-        let reason = reason.to_owned();
-        self.name_certificate(
-            refused_certificate("configuration"),
-            Some(Certificate::Unusable { reason }),
-        );
+    fn refuse_all(&mut self, listener: &str, problem: Problem) {
+        let reason = problem.message.clone();
+        let unusable = Certificate::Unusable { reason };
+        self.name_certificate(refused_certificate(listener), Some(unusable));
         self.facts.refused = Some(problem);
     }
 
@@ -194,7 +196,12 @@ impl Reading<'_, '_> {
     }
 
     /// `spec.tls.frontend` of the Gateway.
-    fn validate_per_port(&mut self, validation: &FrontendTlsValidation, gateway: Referrer<'_>) {
+    fn validate_per_port(
+        &mut self,
+        listener: &str,
+        validation: &FrontendTlsValidation,
+        gateway: Referrer<'_>,
+    ) {
         let mode = match validation.mode() {
             FrontendValidationMode::AllowInsecureFallback => {
                 ClientValidationMode::AllowInsecureFallback
@@ -214,7 +221,7 @@ impl Reading<'_, '_> {
                 ConditionReason::InvalidCaCertificateRef,
                 "caCertificateRefs is empty; name a ConfigMap with the key ca.crt",
             );
-            self.trust(&mut trust, refused_bundle("none"), Err(problem));
+            self.trust(&mut trust, refused_bundle(listener), Err(problem));
         }
         self.validate(trust, mode);
     }
@@ -263,7 +270,12 @@ impl Reading<'_, '_> {
 
     /// `tls.options` of the listener: the CA is in the certificate's Secret, or in the Secret
     /// beside it whose name ends in `-cacert`.
-    fn validate_per_listener(&mut self, refs: &[SecretObjectReference], owner: Referrer<'_>) {
+    fn validate_per_listener(
+        &mut self,
+        listener: &str,
+        refs: &[SecretObjectReference],
+        owner: Referrer<'_>,
+    ) {
         let mut trust = Vec::new();
         for reference in refs {
             let target = reference.target();
@@ -285,7 +297,7 @@ impl Reading<'_, '_> {
                 ConditionReason::InvalidCaCertificateRef,
                 "the terminate mode is MUTUAL, and there is no Secret to take the CA from",
             );
-            self.trust(&mut trust, refused_bundle("none"), Err(problem));
+            self.trust(&mut trust, refused_bundle(listener), Err(problem));
         }
         self.validate(trust, ClientValidationMode::AllowValidOnly);
     }

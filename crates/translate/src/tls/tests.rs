@@ -1,3 +1,4 @@
+use super::UnusableCertificate::BadCertificateFile;
 use super::pem::BadPem;
 use super::*;
 
@@ -109,7 +110,6 @@ fn each_defect_has_its_own_words() {
 fn text_that_is_no_pem_is_told_apart() {
     let key = fixture("p256.key");
     let refused = |chain: &[u8]| certificate(chain, &key, NOW).unwrap_err();
-    use UnusableCertificate::BadCertificateFile;
     assert_eq!(refused(b""), BadCertificateFile(BadPem::Empty));
     assert_eq!(refused(b" \n"), BadCertificateFile(BadPem::Empty));
     assert_eq!(

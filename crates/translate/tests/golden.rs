@@ -1,0 +1,178 @@
+//! The golden corpus: `golden/<topic>/<case>.in.yaml` and, beside it, what becomes of it.
+//!
+//! Each input opens with a comment that says which rule it shows, and is valid by the CRDs'
+//! schemas. Objects that a topic's cases share are in its `_base.yaml`. Unless a document of kind
+//! `Observed` says otherwise, every Gateway has one data plane that serves its generation, and the
+//! address 192.0.2.1. The clock stands at 2030-01-01.
+
+mod corpus;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use corpus::{CONTROLLER, NOW, observe_all, read_checked};
+use portcullis_api::gateway::{AddressType, GatewayAddress};
+use portcullis_ir::{PortKey, Snapshot, Transport};
+use portcullis_translate::{
+    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, translate,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+/// What is compared.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Golden<'a> {
+    statuses: BTreeMap<String, Value>,
+    snapshots: BTreeMap<String, &'a Snapshot>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recheck_at: Option<String>,
+}
+
+#[test]
+fn every_input_becomes_what_is_written_beside_it() {
+    insta::glob!("golden", "*/*.in.yaml", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(
+            text.starts_with("# "),
+            "{path:?} does not say what it shows"
+        );
+        let output = translated(path, &text);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(path.parent().unwrap());
+        settings.set_prepend_module_to_snapshot(false);
+        settings.remove_snapshot_suffix();
+        settings.set_omit_expression(true);
+        settings.remove_input_file();
+        settings.set_description(text.lines().next().unwrap().trim_start_matches("# "));
+        let of_class = text.contains("kind: GatewayClass\n");
+        settings.bind(|| insta::assert_yaml_snapshot!(case(path), golden(&output, of_class)));
+    });
+}
+
+#[test]
+fn every_snapshot_has_its_input() {
+    let mut pairs = 0;
+    for topic in folders(&corpus::folder("golden")) {
+        for file in files(&topic) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            if let Some(case) = name.strip_suffix(".snap") {
+                let input = topic.join(format!("{case}.in.yaml"));
+                assert!(input.exists(), "{name} is left over: there is no {input:?}");
+                pairs += 1;
+            }
+        }
+    }
+    assert!(pairs >= 60, "only {pairs} pairs");
+}
+
+fn translated(path: &Path, text: &str) -> Output {
+    let base = path.with_file_name("_base.yaml");
+    let base = std::fs::read_to_string(base).unwrap_or_default();
+    let (observed, manifests): (Vec<_>, Vec<_>) = text
+        .split("\n---\n")
+        .partition(|document| document.contains("kind: Observed\n"));
+    let mut objects = read_checked("_base.yaml", &base);
+    objects.extend(read_checked(&case(path), &manifests.join("\n---\n")).iter());
+    let mut inputs = Inputs {
+        observed: observe_all(&objects),
+        objects,
+        now: NOW,
+    };
+    for document in observed {
+        let (gateway, seen) = observed_gateway(document);
+        inputs.observed.insert(gateway, seen);
+    }
+    let options = Options {
+        controller_name: CONTROLLER.to_owned(),
+    };
+    translate(&inputs, &options)
+}
+
+/// An `Observed` document: `gateway`, `addresses`, and `dataPlanes` with `appliedGeneration` and
+/// `portFailures`.
+fn observed_gateway(document: &str) -> (portcullis_ir::ObjectKey, ObservedGateway) {
+    let values = portcullis_api::manifest::values(document).unwrap();
+    let value = &values[0];
+    let (namespace, name) = value["gateway"].as_str().unwrap().split_once('/').unwrap();
+    let addresses = value["addresses"].as_array().into_iter().flatten();
+    let planes = value["dataPlanes"].as_array().into_iter().flatten();
+    let seen = ObservedGateway {
+        addresses: addresses
+            .map(|address| GatewayAddress {
+                address_type: Some(AddressType::IpAddress),
+                value: address.as_str().map(str::to_owned),
+                routability: None,
+            })
+            .collect(),
+        data_planes: planes.map(observed_data_plane).collect(),
+    };
+    (portcullis_ir::ObjectKey::new(namespace, name), seen)
+}
+
+fn observed_data_plane(value: &Value) -> ObservedDataPlane {
+    let failures = value["portFailures"].as_object().into_iter().flatten();
+    ObservedDataPlane {
+        applied_generation: value["appliedGeneration"].as_i64(),
+        port_failures: failures
+            .map(|(port, why)| {
+                let port = PortKey {
+                    port: port.parse().unwrap(),
+                    transport: Transport::Tcp,
+                };
+                (port, why.as_str().unwrap().to_owned())
+            })
+            .collect(),
+    }
+}
+
+fn golden(output: &Output, of_class: bool) -> Golden<'_> {
+    let Output {
+        gateways,
+        statuses,
+        recheck_at,
+    } = output;
+    let mut said = BTreeMap::new();
+    let mut say = |kind: &str, key: &portcullis_api::ObjectKey, status: Value| {
+        said.insert(format!("{kind} {key}"), status);
+    };
+    for (key, status) in &statuses.gateway_classes {
+        if of_class {
+            let mut status = status.clone();
+            status.supported_features.clear();
+            say("GatewayClass", key, serde_json::to_value(status).unwrap());
+        }
+    }
+    for (key, status) in &statuses.gateways {
+        say("Gateway", key, serde_json::to_value(status).unwrap());
+    }
+    for (key, status) in &statuses.listener_sets {
+        say("ListenerSet", key, serde_json::to_value(status).unwrap());
+    }
+    for (key, status) in &statuses.http_routes {
+        say("HTTPRoute", key, serde_json::to_value(status).unwrap());
+    }
+    Golden {
+        statuses: said,
+        snapshots: gateways
+            .iter()
+            .map(|(key, gateway)| (key.to_string(), &*gateway.snapshot))
+            .collect(),
+        recheck_at: recheck_at.map(|_| "some time".to_owned()),
+    }
+}
+
+fn case(path: &Path) -> String {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    name.trim_end_matches(".in.yaml").to_owned()
+}
+
+fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path());
+    entries.filter(|path| path.is_dir()).collect()
+}
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path());
+    entries.filter(|path| path.is_file()).collect()
+}
