@@ -1,0 +1,216 @@
+//! Routes.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use portcullis_ir::backend::BackendTarget;
+use portcullis_ir::filter::{
+    Filter, Header, HeaderEdits, PathRewrite, Redirect, RedirectScheme, Rewrite,
+};
+use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
+use portcullis_ir::{
+    Attachment, HttpRoute, HttpRule, L4Route, RouteHost, RouteId, RouteOrigin, WeightedBackend,
+};
+
+use super::matcher::{header_name, header_value, http_match};
+use super::{
+    each, enum_value, host_pattern, id_field, id_in, object_key, optional, present, required,
+    u16_of, unspecified,
+};
+use crate::error::{At, Cause, InvalidField};
+use crate::messages::{self, filter, path_rewrite, weighted_backend};
+
+pub(super) fn http_route(
+    message: messages::HttpRoute,
+) -> Result<(RouteId, HttpRoute), InvalidField> {
+    let messages::HttpRoute {
+        id,
+        origin: from,
+        attachments,
+        rules,
+    } = message;
+    let route = HttpRoute {
+        origin: required(from, "origin", origin)?,
+        attachments: each(attachments, "attachments", attachment)?,
+        rules: each(rules, "rules", http_rule)?,
+    };
+    Ok((id_field(id)?, route))
+}
+
+pub(super) fn l4_route(message: messages::L4Route) -> Result<(RouteId, L4Route), InvalidField> {
+    let messages::L4Route {
+        id,
+        origin: from,
+        attachments,
+        rules,
+    } = message;
+    let route = L4Route {
+        origin: required(from, "origin", origin)?,
+        attachments: each(attachments, "attachments", attachment)?,
+        rules: each(rules, "rules", l4_rule)?,
+    };
+    Ok((id_field(id)?, route))
+}
+
+fn origin(message: messages::RouteOrigin) -> Result<RouteOrigin, InvalidField> {
+    let messages::RouteOrigin { kind, key, created } = message;
+    let kind = match enum_value(kind, "kind")? {
+        messages::RouteKind::Http => RouteKind::Http,
+        messages::RouteKind::Grpc => RouteKind::Grpc,
+        messages::RouteKind::Tls => RouteKind::Tls,
+        messages::RouteKind::Tcp => RouteKind::Tcp,
+        messages::RouteKind::Udp => RouteKind::Udp,
+        messages::RouteKind::Unspecified => return unspecified("kind"),
+    };
+    let key = required(key, "key", object_key)?;
+    Ok(RouteOrigin { kind, key, created })
+}
+
+fn attachment(message: messages::Attachment) -> Result<Attachment, InvalidField> {
+    let messages::Attachment { listener, hosts } = message;
+    Ok(Attachment {
+        listener: id_in(listener).at("listener")?,
+        hosts: each(hosts, "hosts", route_host)?,
+    })
+}
+
+fn route_host(message: messages::RouteHost) -> Result<RouteHost, InvalidField> {
+    let messages::RouteHost {
+        effective,
+        configured,
+    } = message;
+    Ok(RouteHost {
+        effective: required(effective, "effective", host_pattern)?,
+        configured: required(configured, "configured", host_pattern)?,
+    })
+}
+
+fn http_rule(message: messages::HttpRule) -> Result<HttpRule, InvalidField> {
+    let messages::HttpRule {
+        name,
+        matches,
+        filters,
+        backends,
+        request_timeout,
+        backend_request_timeout,
+    } = message;
+    Ok(HttpRule {
+        name,
+        matches: each(matches, "matches", http_match)?,
+        filters: each(filters, "filters", filter)?,
+        backends: each(backends, "backends", weighted_backend)?,
+        timeouts: Timeouts {
+            request: optional(request_timeout, "request_timeout", duration)?,
+            backend_request: optional(
+                backend_request_timeout,
+                "backend_request_timeout",
+                duration,
+            )?,
+        },
+    })
+}
+
+fn duration(message: messages::Duration) -> Result<Duration, InvalidField> {
+    let messages::Duration { seconds, nanos } = message;
+    if nanos >= 1_000_000_000 {
+        return Err(Cause::OutOfRange(nanos).into()).at("nanos");
+    }
+    Ok(Duration::new(seconds, nanos))
+}
+
+fn l4_rule(message: messages::L4Rule) -> Result<L4Rule, InvalidField> {
+    let messages::L4Rule { name, backends } = message;
+    let backends = each(backends, "backends", weighted_backend)?;
+    Ok(L4Rule { name, backends })
+}
+
+fn weighted_backend(message: messages::WeightedBackend) -> Result<WeightedBackend, InvalidField> {
+    let messages::WeightedBackend {
+        weight,
+        target,
+        filters,
+    } = message;
+    let target = match present(target, "target")? {
+        weighted_backend::Target::Backend(id) => BackendTarget::Backend(id_in(id).at("backend")?),
+        weighted_backend::Target::Invalid(reason) => BackendTarget::Invalid { reason },
+    };
+    Ok(WeightedBackend {
+        weight,
+        target,
+        filters: each(filters, "filters", filter)?,
+    })
+}
+
+fn filter(message: messages::Filter) -> Result<Filter, InvalidField> {
+    let messages::Filter { kind } = message;
+    Ok(match present(kind, "kind")? {
+        filter::Kind::RequestHeaders(message) => {
+            Filter::RequestHeaders(edits(message).at("request_headers")?)
+        }
+        filter::Kind::ResponseHeaders(message) => {
+            Filter::ResponseHeaders(edits(message).at("response_headers")?)
+        }
+        filter::Kind::Redirect(message) => Filter::Redirect(redirect(message).at("redirect")?),
+        filter::Kind::Rewrite(message) => Filter::Rewrite(rewrite(message).at("rewrite")?),
+    })
+}
+
+fn edits(message: messages::HeaderEdits) -> Result<HeaderEdits, InvalidField> {
+    let messages::HeaderEdits { set, add, remove } = message;
+    Ok(HeaderEdits {
+        set: each(set, "set", header)?,
+        add: each(add, "add", header)?,
+        remove: each(remove, "remove", header_name)?,
+    })
+}
+
+fn header(message: messages::Header) -> Result<Header, InvalidField> {
+    let messages::Header { name, value } = message;
+    Ok(Header {
+        name: header_name(name).at("name")?,
+        value: header_value(value).at("value")?,
+    })
+}
+
+fn redirect(message: messages::Redirect) -> Result<Redirect, InvalidField> {
+    const ALLOWED: [u16; 5] = [301, 302, 303, 307, 308];
+    let messages::Redirect {
+        scheme,
+        hostname,
+        port,
+        path,
+        status,
+    } = message;
+    let allowed = ALLOWED.into_iter().find(|code| u32::from(*code) == status);
+    let status = allowed.ok_or_else(|| Cause::OutOfRange(status).into());
+    Ok(Redirect {
+        scheme: scheme.map(redirect_scheme).transpose()?,
+        hostname,
+        port: optional(port, "port", u16_of)?,
+        path: optional(path, "path", path_rewrite)?,
+        status: status.at("status")?,
+    })
+}
+
+fn redirect_scheme(value: i32) -> Result<RedirectScheme, InvalidField> {
+    Ok(match enum_value(value, "scheme")? {
+        messages::RedirectScheme::Http => RedirectScheme::Http,
+        messages::RedirectScheme::Https => RedirectScheme::Https,
+        messages::RedirectScheme::Unspecified => return unspecified("scheme"),
+    })
+}
+
+fn rewrite(message: messages::Rewrite) -> Result<Rewrite, InvalidField> {
+    let messages::Rewrite { hostname, path } = message;
+    let hostname: Option<HeaderValue> = optional(hostname, "hostname", header_value)?;
+    let path = optional(path, "path", path_rewrite)?;
+    Ok(Rewrite { hostname, path })
+}
+
+fn path_rewrite(message: messages::PathRewrite) -> Result<PathRewrite, InvalidField> {
+    let messages::PathRewrite { kind } = message;
+    Ok(match present(kind, "kind")? {
+        path_rewrite::Kind::Full(path) => PathRewrite::Full(path),
+        path_rewrite::Kind::Prefix(prefix) => PathRewrite::Prefix(prefix),
+    })
+}

@@ -1,0 +1,281 @@
+//! Routes.
+
+use std::time::Duration;
+
+use portcullis_ir::backend::BackendTarget;
+use portcullis_ir::filter::{
+    Filter, Header, HeaderEdits, PathRewrite, Redirect, RedirectScheme, Rewrite,
+};
+use portcullis_ir::matcher::{
+    HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
+};
+use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
+use portcullis_ir::{
+    Attachment, HttpRoute, HttpRule, L4Route, RouteHost, RouteOrigin, WeightedBackend,
+};
+
+use super::all;
+use crate::messages::{
+    self, filter, header_matcher, path_matcher, path_rewrite, query_matcher, weighted_backend,
+};
+
+impl From<(&str, &HttpRoute)> for messages::HttpRoute {
+    fn from((id, route): (&str, &HttpRoute)) -> Self {
+        let HttpRoute {
+            origin,
+            attachments,
+            rules,
+        } = route;
+        Self {
+            id: id.to_owned(),
+            origin: Some(origin.into()),
+            attachments: all(attachments),
+            rules: all(rules),
+        }
+    }
+}
+
+impl From<&RouteOrigin> for messages::RouteOrigin {
+    fn from(origin: &RouteOrigin) -> Self {
+        let RouteOrigin { kind, key, created } = origin;
+        let kind = match kind {
+            RouteKind::Http => messages::RouteKind::Http,
+            RouteKind::Grpc => messages::RouteKind::Grpc,
+            RouteKind::Tls => messages::RouteKind::Tls,
+            RouteKind::Tcp => messages::RouteKind::Tcp,
+            RouteKind::Udp => messages::RouteKind::Udp,
+        };
+        Self {
+            kind: kind.into(),
+            key: Some(key.into()),
+            created: *created,
+        }
+    }
+}
+
+impl From<&Attachment> for messages::Attachment {
+    fn from(attachment: &Attachment) -> Self {
+        let Attachment { listener, hosts } = attachment;
+        Self {
+            listener: listener.to_string(),
+            hosts: all(hosts),
+        }
+    }
+}
+
+impl From<&RouteHost> for messages::RouteHost {
+    fn from(host: &RouteHost) -> Self {
+        let RouteHost {
+            effective,
+            configured,
+        } = host;
+        Self {
+            effective: Some(effective.into()),
+            configured: Some(configured.into()),
+        }
+    }
+}
+
+impl From<&HttpRule> for messages::HttpRule {
+    fn from(rule: &HttpRule) -> Self {
+        let HttpRule {
+            name,
+            matches,
+            filters,
+            backends,
+            timeouts:
+                Timeouts {
+                    request,
+                    backend_request,
+                },
+        } = rule;
+        Self {
+            name: name.clone(),
+            matches: all(matches),
+            filters: all(filters),
+            backends: all(backends),
+            request_timeout: request.map(Into::into),
+            backend_request_timeout: backend_request.map(Into::into),
+        }
+    }
+}
+
+impl From<Duration> for messages::Duration {
+    fn from(duration: Duration) -> Self {
+        Self {
+            seconds: duration.as_secs(),
+            nanos: duration.subsec_nanos(),
+        }
+    }
+}
+
+impl From<(&str, &L4Route)> for messages::L4Route {
+    fn from((id, route): (&str, &L4Route)) -> Self {
+        let L4Route {
+            origin,
+            attachments,
+            rules,
+        } = route;
+        Self {
+            id: id.to_owned(),
+            origin: Some(origin.into()),
+            attachments: all(attachments),
+            rules: all(rules),
+        }
+    }
+}
+
+impl From<&L4Rule> for messages::L4Rule {
+    fn from(rule: &L4Rule) -> Self {
+        let L4Rule { name, backends } = rule;
+        Self {
+            name: name.clone(),
+            backends: all(backends),
+        }
+    }
+}
+
+impl From<&WeightedBackend> for messages::WeightedBackend {
+    fn from(backend: &WeightedBackend) -> Self {
+        let WeightedBackend {
+            weight,
+            target,
+            filters,
+        } = backend;
+        let target = match target {
+            BackendTarget::Backend(id) => weighted_backend::Target::Backend(id.to_string()),
+            BackendTarget::Invalid { reason } => weighted_backend::Target::Invalid(reason.clone()),
+        };
+        Self {
+            weight: *weight,
+            target: Some(target),
+            filters: all(filters),
+        }
+    }
+}
+
+impl From<&HttpMatch> for messages::HttpMatch {
+    fn from(matched: &HttpMatch) -> Self {
+        let HttpMatch {
+            path,
+            method,
+            headers,
+            query,
+        } = matched;
+        let kind = match path.clone() {
+            PathMatcher::Exact(path) => path_matcher::Kind::Exact(path),
+            PathMatcher::Prefix(prefix) => path_matcher::Kind::Prefix(prefix),
+            PathMatcher::Regex(pattern) => path_matcher::Kind::Regex(pattern),
+        };
+        Self {
+            path: Some(messages::PathMatcher { kind: Some(kind) }),
+            method: method.as_ref().map(ToString::to_string),
+            headers: all(headers),
+            query: all(query),
+        }
+    }
+}
+
+impl From<&HeaderMatcher> for messages::HeaderMatcher {
+    fn from(matcher: &HeaderMatcher) -> Self {
+        let HeaderMatcher { name, value } = matcher;
+        let value = match value {
+            HeaderValueMatcher::Exact(v) => header_matcher::Value::Exact(v.as_bytes().to_vec()),
+            HeaderValueMatcher::Regex(pattern) => header_matcher::Value::Regex(pattern.clone()),
+        };
+        Self {
+            name: name.to_string(),
+            value: Some(value),
+        }
+    }
+}
+
+impl From<&QueryMatcher> for messages::QueryMatcher {
+    fn from(matcher: &QueryMatcher) -> Self {
+        let QueryMatcher { name, value } = matcher;
+        let value = match value.clone() {
+            QueryValueMatcher::Exact(value) => query_matcher::Value::Exact(value),
+            QueryValueMatcher::Regex(pattern) => query_matcher::Value::Regex(pattern),
+        };
+        Self {
+            name: name.clone(),
+            value: Some(value),
+        }
+    }
+}
+
+impl From<&Filter> for messages::Filter {
+    fn from(filter: &Filter) -> Self {
+        let kind = match filter {
+            Filter::RequestHeaders(edits) => filter::Kind::RequestHeaders(edits.into()),
+            Filter::ResponseHeaders(edits) => filter::Kind::ResponseHeaders(edits.into()),
+            Filter::Redirect(redirect) => filter::Kind::Redirect(redirect.into()),
+            Filter::Rewrite(rewrite) => filter::Kind::Rewrite(rewrite.into()),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+impl From<&HeaderEdits> for messages::HeaderEdits {
+    fn from(edits: &HeaderEdits) -> Self {
+        let HeaderEdits { set, add, remove } = edits;
+        Self {
+            set: all(set),
+            add: all(add),
+            remove: remove.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<&Header> for messages::Header {
+    fn from(header: &Header) -> Self {
+        let Header { name, value } = header;
+        Self {
+            name: name.to_string(),
+            value: value.as_bytes().to_vec(),
+        }
+    }
+}
+
+impl From<&Redirect> for messages::Redirect {
+    fn from(redirect: &Redirect) -> Self {
+        let Redirect {
+            scheme,
+            hostname,
+            port,
+            path,
+            status,
+        } = redirect;
+        let scheme = scheme.map(|scheme| match scheme {
+            RedirectScheme::Http => messages::RedirectScheme::Http,
+            RedirectScheme::Https => messages::RedirectScheme::Https,
+        });
+        Self {
+            scheme: scheme.map(Into::into),
+            hostname: hostname.clone(),
+            port: port.map(Into::into),
+            path: path.as_ref().map(Into::into),
+            status: (*status).into(),
+        }
+    }
+}
+
+impl From<&Rewrite> for messages::Rewrite {
+    fn from(rewrite: &Rewrite) -> Self {
+        let Rewrite { hostname, path } = rewrite;
+        Self {
+            hostname: hostname.as_ref().map(|host| host.as_bytes().to_vec()),
+            path: path.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl From<&PathRewrite> for messages::PathRewrite {
+    fn from(path: &PathRewrite) -> Self {
+        let kind = match path.clone() {
+            PathRewrite::Full(path) => path_rewrite::Kind::Full(path),
+            PathRewrite::Prefix(prefix) => path_rewrite::Kind::Prefix(prefix),
+        };
+        Self { kind: Some(kind) }
+    }
+}
