@@ -1,1 +1,64 @@
-fn main() {}
+//! The one binary: `portcullis standalone`, `check`, `status`, `config`, `demo`.
+
+mod admin;
+mod args;
+mod check;
+mod config;
+mod demo;
+mod exit;
+mod logging;
+mod show;
+mod standalone;
+mod status;
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use clap::Parser;
+use portcullis_api::meta::Time;
+
+use crate::args::{Args, Command};
+use crate::exit::Exit;
+
+fn main() -> ExitCode {
+    let Args { command } = Args::parse();
+    let exit = match command {
+        Command::Standalone(args) => serve(&args.serve.log.clone(), async {
+            let config = args.try_into().map_err(told)?;
+            standalone::run(config).await.map_err(told)
+        }),
+        Command::Demo(args) => serve(&args.log.clone(), async {
+            demo::run(args).await.map_err(told)
+        }),
+        Command::Check(args) => args
+            .try_into()
+            .map_err(told)
+            .map(|config| check::run(&config)),
+        Command::Status(args) => show::status(&args).map_err(told),
+        Command::Config(args) => show::config(&args).map_err(told),
+    };
+    exit.unwrap_or_else(|exit| exit).into()
+}
+
+/// Runs what serves, with logs and a runtime.
+fn serve(
+    log: &args::LogArgs,
+    work: impl Future<Output = Result<Exit, Exit>>,
+) -> Result<Exit, Exit> {
+    logging::start(log).map_err(|error| told(format!("--log: {error}")))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(told)?;
+    let exit = runtime.block_on(work);
+    runtime.shutdown_background();
+    exit
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a process")]
+fn told(error: impl Display) -> Exit {
+    eprintln!("portcullis: {error}");
+    Exit::Unusable
+}
+
+/// The time, as objects have it.
+fn now() -> Time {
+    Time(jiff::Timestamp::now())
+}

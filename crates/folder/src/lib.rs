@@ -8,7 +8,11 @@
 //! Invariant: a mistake never takes away what worked. A file with a mistake keeps its last good
 //! objects, a folder that is gone keeps all of its.
 
+pub mod finding;
 pub mod scan;
+pub mod shelf;
 pub mod watch;
 
+pub use finding::{Finding, LineColumn, Severity};
 pub use scan::{Roots, Scanner, Sight};
+pub use shelf::{Contents, Origin, Shelf};

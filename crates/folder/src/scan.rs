@@ -76,6 +76,9 @@ pub struct WatchList {
 pub struct Scanner {
     roots: Roots,
     readings: Readings,
+    /// Roots that were lost and have shown nothing since. One that comes back may still be filled:
+    /// an empty one is not taken at its word.
+    emptied: BTreeSet<PathBuf>,
 }
 
 impl Scanner {
@@ -84,13 +87,18 @@ impl Scanner {
         Self {
             roots,
             readings: Readings::default(),
+            emptied: BTreeSet::new(),
         }
     }
 
     /// Looks at everything. A file of `being_written` (absolute paths) is taken as it was before,
     /// or as absent when it is new.
     pub fn scan(&mut self, being_written: &BTreeSet<PathBuf>) -> Sight {
-        let Self { roots, readings } = self;
+        let Self {
+            roots,
+            readings,
+            emptied,
+        } = self;
         readings.begin();
         let mut sight = Sight::default();
         let (mut walk, mut mounts) = (Walk::default(), Walk::default());
@@ -111,8 +119,29 @@ impl Scanner {
         let visited = walk.visited.into_iter().chain(mounts.visited);
         sight.watch.folders.extend(visited.map(absolute));
         sight.lost = [walk.lost, mounts.lost].concat();
+        for root in roots.manifests.iter().chain(&roots.credentials) {
+            sight.doubt_empty(root, emptied);
+        }
         sight.unsettled = readings.end();
         sight
+    }
+}
+
+impl Sight {
+    fn doubt_empty(&mut self, root: &Path, emptied: &mut BTreeSet<PathBuf>) {
+        let files = self.files.keys().map(|place| &place.path);
+        let mut shown = files.chain(self.mounts.values().map(|mount| &mount.path));
+        if self.lost.iter().any(|lost| lost.path == root) {
+            emptied.insert(root.to_owned());
+        } else if shown.any(|path| path.starts_with(root)) {
+            emptied.remove(root);
+        } else if emptied.contains(root) {
+            let reason = "was gone, and is back but empty".to_owned();
+            self.lost.push(Lost {
+                path: root.to_owned(),
+                reason,
+            });
+        }
     }
 }
 
@@ -143,7 +172,9 @@ impl WatchList {
     pub fn covers(&self, path: &Path) -> bool {
         self.names.contains(path)
             || self.folders.contains(path)
-            || path.parent().is_some_and(|parent| self.folders.contains(parent))
+            || path
+                .parent()
+                .is_some_and(|parent| self.folders.contains(parent))
     }
 
     /// The folders that must be watched to learn of all that is covered.

@@ -145,12 +145,16 @@ impl Writers {
 
     /// The files to leave alone at `now`.
     pub fn busy(&mut self, now: Instant) -> BTreeSet<PathBuf> {
-        self.since.retain(|_, since| now.duration_since(*since) < LONGEST_WRITE);
+        self.since
+            .retain(|_, since| now.duration_since(*since) < LONGEST_WRITE);
         self.since.keys().cloned().collect()
     }
 
     /// When the first of them is read whether closed or not.
     pub fn patience_ends(&self) -> Option<Instant> {
-        self.since.values().min().map(|since| *since + LONGEST_WRITE)
+        self.since
+            .values()
+            .min()
+            .map(|since| *since + LONGEST_WRITE)
     }
 }

@@ -48,7 +48,10 @@ pub(super) fn look(root: &Path, walk: &mut Walk, readings: &mut Readings, sight:
         for secret in folders(walk.list(&namespace)) {
             let (Some(namespace), Some(name)) = (name_of(&namespace), name_of(&secret)) else {
                 let reason = "the name is not UTF-8".to_owned();
-                walk.lost.push(Lost { path: secret, reason });
+                walk.lost.push(Lost {
+                    path: secret,
+                    reason,
+                });
                 continue;
             };
             let mount = MountName { namespace, name };
@@ -59,7 +62,10 @@ pub(super) fn look(root: &Path, walk: &mut Walk, readings: &mut Readings, sight:
                     }
                     Err(error) => {
                         let reason = error.to_string();
-                        walk.lost.push(Lost { path: secret, reason });
+                        walk.lost.push(Lost {
+                            path: secret,
+                            reason,
+                        });
                     }
                 }
             }
@@ -110,7 +116,9 @@ fn read_keys(data: &Path, readings: &mut Readings) -> io::Result<BTreeMap<String
     let mut keys = BTreeMap::new();
     for entry in fs::read_dir(data)? {
         let path = entry?.path();
-        let Some(key) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(key) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
         if key.starts_with('.') || path.is_dir() {
             continue;
         }

@@ -100,13 +100,19 @@ impl Readings {
         }
         let fresh = Known::read(path, metadata, scan);
         // An equal reading keeps its memory, so that it is seen to be the same without comparing.
-        let known = self.known.entry(path.to_owned()).or_insert_with(|| fresh.clone());
+        let known = self
+            .known
+            .entry(path.to_owned())
+            .or_insert_with(|| fresh.clone());
         let reading = if known.reading == fresh.reading {
             known.reading.clone()
         } else {
             fresh.reading.clone()
         };
-        *known = Known { reading: reading.clone(), ..fresh };
+        *known = Known {
+            reading: reading.clone(),
+            ..fresh
+        };
         Some(reading)
     }
 }
@@ -120,7 +126,12 @@ impl Known {
             Ok(bytes) => Reading::Bytes(bytes.into()),
             Err(error) => Reading::Unreadable(explain(path, &error).into()),
         };
-        Self { stamp, settled, reading, scan }
+        Self {
+            stamp,
+            settled,
+            reading,
+            scan,
+        }
     }
 }
 
@@ -137,8 +148,12 @@ impl Stamp {
 
     fn is_recent(self) -> bool {
         let (seconds, nanoseconds) = self.changed;
-        let since_epoch = u64::try_from(seconds).map(Duration::from_secs).unwrap_or_default()
-            + u64::try_from(nanoseconds).map(Duration::from_nanos).unwrap_or_default();
+        let since_epoch = u64::try_from(seconds)
+            .map(Duration::from_secs)
+            .unwrap_or_default()
+            + u64::try_from(nanoseconds)
+                .map(Duration::from_nanos)
+                .unwrap_or_default();
         // A time in the future (another machine's clock, on a network file system) says nothing.
         SystemTime::now()
             .duration_since(UNIX_EPOCH + since_epoch)
@@ -152,9 +167,14 @@ fn read_regular(path: &Path, metadata: &Metadata) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("not a regular file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(io::Error::other(format!("larger than {} MiB", LARGEST >> 20)));
+        return Err(io::Error::other(format!(
+            "larger than {} MiB",
+            LARGEST >> 20
+        )));
     }
     Ok(bytes)
 }
@@ -167,7 +187,10 @@ fn is_gone(path: &Path) -> bool {
 fn explain(path: &Path, error: &io::Error) -> String {
     match fs::read_link(path) {
         Ok(target) if error.kind() == io::ErrorKind::NotFound => {
-            format!("the link leads to {}, which does not exist", target.display())
+            format!(
+                "the link leads to {}, which does not exist",
+                target.display()
+            )
         }
         _ => error.to_string(),
     }

@@ -52,7 +52,10 @@ impl Walk {
             Ok(entries) => entries,
             Err(error) => {
                 let reason = error.to_string();
-                self.lost.push(Lost { path: folder.to_owned(), reason });
+                self.lost.push(Lost {
+                    path: folder.to_owned(),
+                    reason,
+                });
                 Vec::new()
             }
         }
@@ -65,7 +68,9 @@ impl Walk {
         }
         let names: Vec<_> = fs::read_dir(folder)?.collect::<io::Result<_>>()?;
         self.visited.push(folder.to_owned());
-        let visible = names.into_iter().filter(|name| !is_hidden(&name.file_name()));
+        let visible = names
+            .into_iter()
+            .filter(|name| !is_hidden(&name.file_name()));
         let entries = visible.map(|name| {
             let path = name.path();
             let is_folder = path.is_dir();

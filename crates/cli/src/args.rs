@@ -1,0 +1,238 @@
+//! The command line as it is given. [`crate::config`] checks it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A Gateway API gateway that runs with and without a cluster.
+#[derive(Debug, Parser)]
+#[command(
+    name = "portcullis",
+    version,
+    about,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; for `check`, no errors
+  1  `check` found errors; a running gateway did not answer or has no such object;
+     connections were cut off at the end of --drain-timeout
+  2  the command line is wrong, or a folder, a file or the admin address cannot be used
+  130, 143  a second SIGINT or SIGTERM ended the process at once";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the Gateways and routes in folders of YAML, and follow every change
+    #[command(after_help = STANDALONE_HELP)]
+    Standalone(StandaloneArgs),
+    /// Show what a gateway made of folders of YAML, without serving it: a linter for CI
+    Check(CheckArgs),
+    /// Show Gateways and routes of the gateway that runs on this machine
+    Status(StatusArgs),
+    /// Show what the gateway that runs on this machine has loaded: listeners, certificates, routes
+    Config(ConfigArgs),
+    /// Start a gateway with sample backends, and show what to try
+    Demo(DemoArgs),
+}
+
+const STANDALONE_HELP: &str = "\
+The folders hold what `kubectl apply` takes: Gateway, HTTPRoute and the other Gateway API kinds,
+Service, EndpointSlice, Secret, ConfigMap, Namespace. What an API server would add is understood:
+a GatewayClass `portcullis`, and a namespace for whoever names one.
+
+A Service needs endpoints: an EndpointSlice with the label kubernetes.io/service-name, or
+`type: ExternalName` with `externalName: localhost`, 127.0.0.1 or any DNS name.
+
+Files are followed as they change. A file with a mistake keeps its last good objects, and so does a
+folder that is gone. SIGHUP looks at everything again. SIGTERM and SIGINT end the process when
+requests in flight are done, a second one at once.";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StandaloneArgs {
+    /// Folders of YAML or JSON files, gone through recursively. When an object is in two files,
+    /// the first counts
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// A folder of mounted Secrets, DIR/<namespace>/<secret>/{tls.crt,tls.key,ca.crt}; repeatable
+    #[arg(long, value_name = "DIR")]
+    pub(crate) credentials: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+/// How to serve, whatever is served.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Addresses to listen on, for Gateways without spec.addresses; repeatable [default: all]
+    #[arg(
+        long,
+        value_name = "IP",
+        env = "PORTCULLIS_BIND",
+        value_delimiter = ','
+    )]
+    pub(crate) bind: Vec<IpAddr>,
+    /// Listen on another port than a listener's; repeatable. `*` is every port, 0 any free one
+    #[arg(
+        long,
+        value_name = "PORT=REAL",
+        env = "PORTCULLIS_PORT_MAP",
+        value_delimiter = ','
+    )]
+    pub(crate) port_map: Vec<String>,
+    /// Where /readyz, /healthz, /metrics, /config and /status are served; keep it private
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        env = "PORTCULLIS_ADMIN",
+        default_value = "127.0.0.1:15000"
+    )]
+    pub(crate) admin: SocketAddr,
+    /// Threads that serve, per Gateway [default: one per CPU]
+    #[arg(long, value_name = "N", env = "PORTCULLIS_WORKERS")]
+    pub(crate) workers: Option<usize>,
+    /// How long requests in flight may take when the process is told to end
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "PORTCULLIS_DRAIN_TIMEOUT",
+        default_value = "30s"
+    )]
+    pub(crate) drain_timeout: String,
+    /// Also write every object with its status to this file, as YAML
+    #[arg(long, value_name = "FILE", env = "PORTCULLIS_STATUS_FILE")]
+    pub(crate) status_file: Option<PathBuf>,
+    /// One JSON object per request, to stdout, to a file or nowhere
+    #[arg(
+        long,
+        value_name = "stdout|off|FILE",
+        env = "PORTCULLIS_ACCESS_LOG",
+        default_value = "off"
+    )]
+    pub(crate) access_log: String,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What is logged to stderr, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct LogArgs {
+    /// How to log: text for people, json for machines
+    #[arg(long, value_enum, env = "PORTCULLIS_LOG_FORMAT", default_value_t)]
+    pub(crate) log_format: LogFormat,
+    /// What to log: error, warn, info, debug, trace, or per module as RUST_LOG takes it
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "PORTCULLIS_LOG",
+        default_value = "info"
+    )]
+    pub(crate) log: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Folders or files, as for `standalone`
+    #[arg(required = true, value_name = "DIR")]
+    pub(crate) folders: Vec<PathBuf>,
+    /// A folder of mounted Secrets, as for `standalone`; repeatable
+    #[arg(long, value_name = "DIR")]
+    pub(crate) credentials: Vec<PathBuf>,
+    /// How to print what is found
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: CheckOutput,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckOutput {
+    /// `file:line:column: error: ...`, as compilers do
+    #[default]
+    Text,
+    /// A list of findings
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// Only objects of this name, `name` or `namespace/name`
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: StatusOutput,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatusOutput {
+    /// Tables, and what is not as it should be
+    #[default]
+    Table,
+    /// Tables with more columns
+    Wide,
+    /// The objects with their status
+    Yaml,
+    /// The objects with their status
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: ConfigOutput,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConfigOutput {
+    /// For people
+    #[default]
+    Text,
+    /// All of it
+    Json,
+}
+
+/// Which running gateway to ask.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdminArgs {
+    /// The admin address of the running gateway
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PORTCULLIS_ADMIN",
+        default_value = "127.0.0.1:15000"
+    )]
+    pub(crate) admin: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Where to put the demo's files; kept when the demo ends [default: a new temporary folder,
+    /// removed when the demo ends]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Where the admin pages are served; another port is taken if this one is busy
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:15000")]
+    pub(crate) admin: SocketAddr,
+    /// Take any free ports, and do not ask for the usual ones
+    #[arg(long)]
+    pub(crate) any_ports: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}

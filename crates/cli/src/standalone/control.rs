@@ -1,0 +1,372 @@
+//! The decisions of standalone mode, as a plain state machine.
+//!
+//! Events come in (the folders' contents, what became of a snapshot, time), [`Order`]s for the data
+//! planes go out. Nothing here waits, reads or binds.
+
+mod hints;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use portcullis_api::gateway::{
+    AddressType, Gateway, GatewayAddress, GatewayClass, GatewayClassSpec,
+};
+use portcullis_api::meta::{ObjectMeta, Time};
+use portcullis_api::{ObjectKey, Objects};
+use portcullis_dataplane::{Applied, BindFailure};
+use portcullis_folder::{Contents, Finding};
+use portcullis_ir::{PortKey, Snapshot};
+use portcullis_translate::{
+    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, translate,
+};
+
+use crate::status::changes::{Change, changes};
+use crate::status::listing::listing;
+
+/// The controller that our GatewayClasses name.
+pub(crate) const CONTROLLER: &str = "portcullis.dev/gateway-controller";
+/// The GatewayClass that exists without being written down.
+pub(crate) const CLASS: &str = "portcullis";
+
+/// What is known of this machine and wanted of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    /// Where Gateways that ask for no address listen.
+    pub(crate) bind: Vec<IpAddr>,
+    /// This machine's own addresses, best first: what `0.0.0.0` and `::` come to for a client.
+    pub(crate) own: Vec<IpAddr>,
+}
+
+/// Something to be done to a data plane.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Order {
+    /// Serve this snapshot at these addresses.
+    Serve {
+        gateway: portcullis_ir::ObjectKey,
+        bind: Vec<IpAddr>,
+        snapshot: Arc<Snapshot>,
+    },
+    /// Serve no more, and end when the requests in flight are done.
+    Stop { gateway: portcullis_ir::ObjectKey },
+}
+
+/// What is to be done and told after an event.
+#[derive(Debug, Default)]
+pub(crate) struct Step {
+    pub(crate) orders: Vec<Order>,
+    pub(crate) changes: Vec<Change>,
+    /// Every object with its status, if it changed.
+    pub(crate) listing: Option<Arc<Objects>>,
+    /// What is to be said about the files now, all of it, if it may have changed.
+    pub(crate) findings: Option<Findings>,
+}
+
+/// What is to be said about the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Findings {
+    pub(crate) findings: BTreeSet<Finding>,
+    /// Files and folders of which an earlier version is in force, and how many objects that keeps.
+    pub(crate) kept: BTreeMap<PathBuf, usize>,
+}
+
+/// The state of standalone mode.
+#[derive(Debug)]
+pub(crate) struct Control {
+    network: Network,
+    contents: Contents,
+    gateways: BTreeMap<portcullis_ir::ObjectKey, Served>,
+    listing: Arc<Objects>,
+    recheck_at: Option<i64>,
+}
+
+/// What was ordered for a Gateway, and what came of it.
+#[derive(Debug)]
+struct Served {
+    bind: Vec<IpAddr>,
+    snapshot: Arc<Snapshot>,
+    outcome: Option<Applied>,
+}
+
+impl Control {
+    pub(crate) fn new(network: Network) -> Self {
+        Self {
+            network,
+            contents: Contents::default(),
+            gateways: BTreeMap::new(),
+            listing: Arc::default(),
+            recheck_at: None,
+        }
+    }
+
+    /// The folders hold this now.
+    pub(crate) fn replace(&mut self, mut contents: Contents, now: &Time) -> Step {
+        imply_class(&mut contents.objects);
+        self.contents = contents;
+        let mut step = self.translate(now);
+        let hints = hints::hints(&self.contents, &self.listing);
+        step.findings = Some(Findings {
+            findings: self
+                .contents
+                .findings
+                .iter()
+                .cloned()
+                .chain(hints)
+                .collect(),
+            kept: self.contents.kept.clone(),
+        });
+        step
+    }
+
+    /// A data plane did what it could with a snapshot.
+    pub(crate) fn note(
+        &mut self,
+        gateway: &portcullis_ir::ObjectKey,
+        applied: Applied,
+        now: &Time,
+    ) -> Step {
+        let Some(served) = self.gateways.get_mut(gateway) else {
+            return Step::default(); // ordered to stop meanwhile
+        };
+        let before = served.outcome.replace(applied.clone());
+        let is_news = |before: &Applied| {
+            (before.generation, &before.ports) != (applied.generation, &applied.ports)
+        };
+        match before {
+            Some(before) if !is_news(&before) => Step::default(),
+            _ => self.translate(now),
+        }
+    }
+
+    /// Time went by.
+    pub(crate) fn tick(&mut self, now: &Time) -> Step {
+        match self.recheck_at {
+            Some(at) if at <= now.0.as_second() => self.translate(now),
+            _ => Step::default(),
+        }
+    }
+
+    /// When [`Control::tick`] will have something to do, in seconds since the Unix epoch.
+    pub(crate) fn recheck_at(&self) -> Option<i64> {
+        self.recheck_at
+    }
+
+    fn translate(&mut self, now: &Time) -> Step {
+        let inputs = Inputs {
+            objects: self.contents.objects.clone(),
+            observed: self.observed(),
+            now: now.0.as_second(),
+        };
+        let options = Options {
+            controller_name: CONTROLLER.to_owned(),
+        };
+        let Output {
+            gateways,
+            statuses,
+            recheck_at,
+        } = translate(&inputs, &options);
+        self.recheck_at = recheck_at;
+        let snapshots = gateways
+            .into_iter()
+            .map(|(key, output)| (key, output.snapshot))
+            .collect();
+        let orders = self.order(snapshots);
+        let listing = listing(&self.contents.objects, statuses, &self.listing, now);
+        let mut step = Step {
+            orders,
+            ..Step::default()
+        };
+        if *self.listing != listing {
+            step.changes = changes(&self.listing, &listing);
+            self.listing = Arc::new(listing);
+            step.listing = Some(Arc::clone(&self.listing));
+        }
+        step
+    }
+
+    fn order(&mut self, wanted: BTreeMap<portcullis_ir::ObjectKey, Arc<Snapshot>>) -> Vec<Order> {
+        let gone = self
+            .gateways
+            .extract_if(.., |gateway, _| !wanted.contains_key(gateway));
+        let mut orders: Vec<_> = gone.map(|(gateway, _)| Order::Stop { gateway }).collect();
+        for (gateway, snapshot) in wanted {
+            let bind = self.bind_addresses(&gateway);
+            let before = self.gateways.get_mut(&gateway);
+            if before
+                .as_ref()
+                .is_some_and(|it| it.bind == bind && it.snapshot == snapshot)
+            {
+                continue;
+            }
+            // What the data plane did before still holds, until it says what it did with this.
+            let outcome = before.and_then(|served| served.outcome.take());
+            let served = Served {
+                bind: bind.clone(),
+                snapshot: Arc::clone(&snapshot),
+                outcome,
+            };
+            self.gateways.insert(gateway.clone(), served);
+            orders.push(Order::Serve {
+                gateway,
+                bind,
+                snapshot,
+            });
+        }
+        orders
+    }
+
+    /// "Addresses requested for this Gateway" (`GatewaySpec.Addresses`), or all there are.
+    fn bind_addresses(&self, gateway: &portcullis_ir::ObjectKey) -> Vec<IpAddr> {
+        let key = ObjectKey::new(gateway.namespace.clone(), gateway.name.clone());
+        let object = self.contents.objects.gateways.get(&key);
+        let asked: Vec<_> = object
+            .map(|gateway| asked_addresses(gateway))
+            .unwrap_or_default();
+        if asked.is_empty() {
+            self.network.bind.clone()
+        } else {
+            asked
+        }
+    }
+
+    fn observed(&self) -> BTreeMap<portcullis_ir::ObjectKey, ObservedGateway> {
+        let observe = |(gateway, served): (&portcullis_ir::ObjectKey, &Served)| {
+            (gateway.clone(), self.observe(gateway, served))
+        };
+        self.gateways.iter().map(observe).collect()
+    }
+
+    fn observe(&self, gateway: &portcullis_ir::ObjectKey, served: &Served) -> ObservedGateway {
+        let Served {
+            bind,
+            snapshot: _,
+            outcome,
+        } = served;
+        let Some(Applied {
+            version: _,
+            generation,
+            ports,
+        }) = outcome
+        else {
+            return ObservedGateway::default();
+        };
+        let failures = ports.iter().filter_map(|(port, state)| {
+            let failure = state.as_ref().err()?;
+            Some((*port, self.explain(gateway, *port, bind, failure)))
+        });
+        let bound: BTreeSet<IpAddr> = ports
+            .values()
+            .flatten()
+            .flatten()
+            .map(|address| address.ip())
+            .collect();
+        let reached = if ports.is_empty() {
+            bind.iter().copied().collect()
+        } else {
+            bound
+        };
+        ObservedGateway {
+            addresses: self.network.reached_at(&reached),
+            data_planes: vec![ObservedDataPlane {
+                applied_generation: Some(*generation),
+                port_failures: failures.collect(),
+            }],
+        }
+    }
+
+    /// Why a port is not bound; when it is another Gateway of this process that has it, which.
+    fn explain(
+        &self,
+        gateway: &portcullis_ir::ObjectKey,
+        port: PortKey,
+        bind: &[IpAddr],
+        failure: &BindFailure,
+    ) -> String {
+        let BindFailure::InUse { real } = failure else {
+            return failure.to_string();
+        };
+        let holds = |served: &Served| {
+            let bound = served
+                .outcome
+                .iter()
+                .flat_map(|outcome| outcome.ports.values())
+                .flatten();
+            bound
+                .flatten()
+                .any(|held| held.port() == *real && bind.iter().any(|ip| overlap(*ip, held.ip())))
+        };
+        let mut others = self.gateways.iter().filter(|(other, _)| *other != gateway);
+        match others.find(|(_, served)| holds(served)) {
+            Some((other, _)) => format!(
+                "port {}: Gateway {other} has it at the same address; give each an address of its \
+                 own in spec.addresses",
+                port.port
+            ),
+            None => failure.to_string(),
+        }
+    }
+}
+
+impl Network {
+    /// The addresses at which clients reach what is bound to `bound`.
+    fn reached_at(&self, bound: &BTreeSet<IpAddr>) -> Vec<GatewayAddress> {
+        let mut reached: Vec<IpAddr> = Vec::new();
+        for ip in bound {
+            let own = self.own.iter().filter(|own| overlap(*ip, **own)).copied();
+            let meant: Vec<IpAddr> = if ip.is_unspecified() {
+                own.collect()
+            } else {
+                vec![*ip]
+            };
+            reached.extend(meant);
+        }
+        reached.dedup();
+        let address = |ip: IpAddr| GatewayAddress {
+            address_type: Some(AddressType::IpAddress),
+            value: Some(ip.to_string()),
+            routability: None,
+        };
+        reached.into_iter().map(address).collect()
+    }
+}
+
+/// Whether sockets bound to both would meet. `::` takes IPv4 too.
+fn overlap(a: IpAddr, b: IpAddr) -> bool {
+    let takes = |all: IpAddr, ip: IpAddr| match all {
+        IpAddr::V4(all) => all.is_unspecified() && ip.is_ipv4(),
+        IpAddr::V6(all) => all.is_unspecified(),
+    };
+    a == b || takes(a, b) || takes(b, a)
+}
+
+fn asked_addresses(gateway: &Gateway) -> Vec<IpAddr> {
+    let asked = gateway.spec.addresses.iter();
+    let asked = asked.filter(|address| *address.address_type() == AddressType::IpAddress);
+    asked
+        .filter_map(|address| address.value.as_deref()?.parse().ok())
+        .collect()
+}
+
+/// On a cluster the installation brings the GatewayClass.
+fn imply_class(objects: &mut Objects) {
+    let key = ObjectKey::new("", CLASS);
+    if !objects.gateway_classes.contains_key(&key) {
+        let metadata = ObjectMeta {
+            name: Some(CLASS.to_owned()),
+            generation: Some(1),
+            ..ObjectMeta::default()
+        };
+        let spec = GatewayClassSpec {
+            controller_name: CONTROLLER.to_owned(),
+            ..GatewayClassSpec::default()
+        };
+        objects.insert(GatewayClass {
+            metadata,
+            spec,
+            status: None,
+        });
+    }
+}

@@ -1,0 +1,207 @@
+//! The thread that follows the folders.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portcullis_folder::scan::{Lost, Mount, MountName, Place, Reading, WatchList};
+use portcullis_folder::watch::{Followed, Notice, Watch, Writers};
+use portcullis_folder::{Contents, Roots, Scanner, Shelf, Sight};
+use tokio::sync::mpsc;
+
+/// Who changes one file often changes several: wait until it is quiet this long ...
+const QUIET: Duration = Duration::from_millis(4);
+/// ... but no longer than this.
+const IMPATIENCE: Duration = Duration::from_millis(40);
+/// How soon to look again at files that changed just before they were read.
+const SETTLING: Duration = Duration::from_millis(50);
+/// How often to look without being told: network file systems tell nothing.
+const RESCAN: Duration = Duration::from_secs(10);
+/// How often to look when the kernel cannot tell us at all.
+const RESCAN_UNWATCHED: Duration = Duration::from_secs(1);
+/// Notices that wait to be read. When there are more, the rest are dropped: one that waits is
+/// enough to look again.
+const NOTICES: usize = 4096;
+
+/// Wakes the thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Waker(SyncSender<Notice>);
+
+impl Waker {
+    /// Look at everything again.
+    pub(crate) fn wake(&self) {
+        send(&self.0, Notice::Anything);
+    }
+}
+
+fn send(notices: &SyncSender<Notice>, notice: Notice) {
+    match notices.try_send(notice) {
+        Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+    }
+}
+
+/// Follows `roots` on a thread of its own, which ends with the receiver of the contents. The first
+/// contents come at once, others when something changed.
+pub(crate) fn follow(roots: Roots, contents: mpsc::Sender<Contents>) -> std::io::Result<Waker> {
+    let (sender, notices) = sync_channel(NOTICES);
+    let sink = sender.clone();
+    let watch = match Watch::new(move |notice| send(&sink, notice)) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(
+                "{error}; looking every {} s instead",
+                RESCAN_UNWATCHED.as_secs()
+            );
+            None
+        }
+    };
+    let follower = Follower {
+        scanner: Scanner::new(roots),
+        shelf: Shelf::default(),
+        watch,
+        writers: Writers::default(),
+        seen: None,
+        unwatched: None,
+    };
+    thread::Builder::new()
+        .name("folders".to_owned())
+        .spawn(move || follower.run(&notices, &contents))?;
+    Ok(Waker(sender))
+}
+
+struct Follower {
+    scanner: Scanner,
+    shelf: Shelf,
+    watch: Option<Watch>,
+    writers: Writers,
+    seen: Option<Seen>,
+    /// What was said last about folders that cannot be watched.
+    unwatched: Option<String>,
+}
+
+/// All of a [`Sight`] that the contents depend on.
+#[derive(PartialEq)]
+struct Seen {
+    files: BTreeMap<Place, Reading>,
+    mounts: BTreeMap<MountName, Mount>,
+    lost: Vec<Lost>,
+}
+
+impl Follower {
+    fn run(mut self, notices: &Receiver<Notice>, contents: &mpsc::Sender<Contents>) {
+        loop {
+            let (sight, pause) = self.look();
+            let watch_list = sight.watch.clone();
+            if let Some(new) = self.take(sight)
+                && contents.blocking_send(new).is_err()
+            {
+                return;
+            }
+            if contents.is_closed() || self.wait(notices, &watch_list, pause).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Looks until all that is seen is also watched. Says how long to rest if nothing happens.
+    fn look(&mut self) -> (Sight, Duration) {
+        loop {
+            let sight = self.scanner.scan(&self.writers.busy(Instant::now()));
+            if self.follow(&sight.watch) == Followed::More {
+                continue;
+            }
+            let patience = self.writers.patience_ends();
+            let patience = patience.map(|end| end.saturating_duration_since(Instant::now()));
+            let settling = sight.unsettled.then_some(SETTLING);
+            let watched = self.watch.is_some() && self.unwatched.is_none();
+            let rescan = if watched { RESCAN } else { RESCAN_UNWATCHED };
+            let pause = [patience, settling, Some(rescan)]
+                .into_iter()
+                .flatten()
+                .min();
+            return (sight, pause.unwrap_or(RESCAN));
+        }
+    }
+
+    fn follow(&mut self, list: &WatchList) -> Followed {
+        let Some(watch) = &mut self.watch else {
+            return Followed::Same;
+        };
+        match watch.follow(list) {
+            Ok(followed) => {
+                self.unwatched = None;
+                followed
+            }
+            Err(error) => {
+                let said = Some(error.to_string());
+                if self.unwatched != said {
+                    tracing::warn!(
+                        "{error}; looking every {} s instead",
+                        RESCAN_UNWATCHED.as_secs()
+                    );
+                }
+                self.unwatched = said;
+                Followed::Same
+            }
+        }
+    }
+
+    /// What the folders hold, if that changed.
+    fn take(&mut self, sight: Sight) -> Option<Contents> {
+        let seen = Seen {
+            files: sight.files.clone(),
+            mounts: sight.mounts.clone(),
+            lost: sight.lost.clone(),
+        };
+        if self.seen.as_ref() == Some(&seen) {
+            return None;
+        }
+        self.seen = Some(seen);
+        Some(self.shelf.update(sight))
+    }
+
+    /// Waits for something to happen, then until it is quiet; `None` when there is nobody left who
+    /// could tell.
+    fn wait(
+        &mut self,
+        notices: &Receiver<Notice>,
+        list: &WatchList,
+        pause: Duration,
+    ) -> Option<()> {
+        let wake_up = Instant::now() + pause;
+        loop {
+            match notices.recv_timeout(wake_up.saturating_duration_since(Instant::now())) {
+                Ok(notice) if self.concerns(list, &notice) => break,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return Some(()),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        let deadline = Instant::now() + IMPATIENCE;
+        let mut quiet_at = Instant::now() + QUIET;
+        loop {
+            let until = quiet_at.min(deadline);
+            match notices.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(notice) => {
+                    if self.concerns(list, &notice) {
+                        quiet_at = Instant::now() + QUIET;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return Some(()),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    fn concerns(&mut self, list: &WatchList, notice: &Notice) -> bool {
+        let concerns = match notice {
+            Notice::Writing(path) | Notice::Changed(path) => list.covers(path),
+            Notice::Anything => true,
+        };
+        if concerns {
+            self.writers.note(notice, Instant::now());
+        }
+        concerns
+    }
+}

@@ -1,0 +1,212 @@
+//! Tables of objects, as `kubectl get` prints them, and below them what is not as it should be.
+
+use std::collections::BTreeSet;
+
+use portcullis_api::gateway::{Gateway, GatewayClass};
+use portcullis_api::status::{Condition, ConditionType};
+use portcullis_api::{AnyObject, ObjectKey, Objects};
+
+use super::columns::Columns;
+use super::remarks::{Verdict, hostnames, parent_name, remarks, route_status};
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    Narrow,
+    Wide,
+}
+
+/// All objects in tables, one for each kind, and their problems. `now` is in seconds since the Unix
+/// epoch.
+pub(crate) fn tables(objects: &Objects, width: Width, now: i64) -> String {
+    let mut parts = Vec::new();
+    if width == Width::Wide {
+        parts.push(classes(objects, now));
+    }
+    parts.push(gateways(objects, width, now));
+    parts.push(routes(objects, width, now));
+    parts.retain(|columns| !columns.is_empty());
+    let mut parts: Vec<String> = parts.iter().map(Columns::print).collect();
+    let problems = problems(objects);
+    if !problems.is_empty() {
+        parts.push(format!("Not as it should be:\n{problems}"));
+    }
+    if parts.is_empty() {
+        return "No Gateways or routes.\n".to_owned();
+    }
+    parts.join("\n")
+}
+
+fn classes(objects: &Objects, now: i64) -> Columns {
+    let mut columns = Columns::new(&["GATEWAYCLASS", "CONTROLLER", "ACCEPTED", "AGE"]);
+    for (key, class) in &objects.gateway_classes {
+        let GatewayClass {
+            metadata: _,
+            spec,
+            status,
+        } = &**class;
+        let conditions = status.as_ref().map(|status| status.conditions.as_slice());
+        columns.row([
+            key.to_string(),
+            spec.controller_name.clone(),
+            said(conditions.unwrap_or_default(), &ConditionType::Accepted),
+            age(&AnyObject::GatewayClass(class.clone()), now),
+        ]);
+    }
+    columns
+}
+
+fn gateways(objects: &Objects, width: Width, now: i64) -> Columns {
+    let headings = [
+        "NAMESPACE",
+        "GATEWAY",
+        "CLASS",
+        "ADDRESS",
+        "PROGRAMMED",
+        "AGE",
+        "LISTENERS",
+    ];
+    let shown = if width == Width::Wide {
+        headings.len()
+    } else {
+        headings.len() - 1
+    };
+    let mut columns = Columns::new(headings.get(..shown).unwrap_or(&headings));
+    for (key, gateway) in &objects.gateways {
+        let Gateway {
+            metadata: _,
+            spec,
+            status,
+        } = &**gateway;
+        let status = status.clone().unwrap_or_default();
+        let addresses = status
+            .addresses
+            .iter()
+            .filter_map(|address| address.value.as_deref());
+        let row = [
+            key.namespace.to_string(),
+            key.name.to_string(),
+            spec.gateway_class_name.clone(),
+            addresses.collect::<Vec<_>>().join(","),
+            said(&status.conditions, &ConditionType::Programmed),
+            age(&AnyObject::Gateway(gateway.clone()), now),
+        ];
+        match width {
+            Width::Narrow => columns.row(row),
+            Width::Wide => {
+                let [namespace, name, class, address, programmed, age] = row;
+                let listeners = listeners(gateway);
+                columns.row([namespace, name, class, address, programmed, age, listeners]);
+            }
+        }
+    }
+    columns
+}
+
+/// `https:443(2)`: name, port, attached routes.
+fn listeners(gateway: &Gateway) -> String {
+    let attached = |name: &str| {
+        let mut listeners = gateway.status.iter().flat_map(|status| &status.listeners);
+        listeners
+            .find(|listener| listener.name == name)
+            .map_or(0, |listener| listener.attached_routes)
+    };
+    let listeners = gateway.spec.listeners.iter();
+    let listeners = listeners.map(|l| format!("{}:{}({})", l.name, l.port, attached(&l.name)));
+    listeners.collect::<Vec<_>>().join(",")
+}
+
+fn routes(objects: &Objects, width: Width, now: i64) -> Columns {
+    let headings = [
+        "NAMESPACE",
+        "ROUTE",
+        "KIND",
+        "HOSTNAMES",
+        "PARENT",
+        "ACCEPTED",
+        "RESOLVED",
+        "AGE",
+    ];
+    let mut columns = Columns::new(&headings);
+    for object in objects.iter() {
+        let Some(status) = route_status(&object) else {
+            continue;
+        };
+        let ObjectKey { namespace, name } = object.key();
+        for parent in &status.parents {
+            columns.row([
+                namespace.to_string(),
+                name.to_string(),
+                object.kind().to_string(),
+                shortened(hostnames(&object), width),
+                parent_name(&parent.parent_ref, &namespace),
+                said(&parent.conditions, &ConditionType::Accepted),
+                said(&parent.conditions, &ConditionType::ResolvedRefs),
+                age(&object, now),
+            ]);
+        }
+    }
+    columns
+}
+
+/// `a.example.com,b.example.com + 3 more`
+fn shortened(hostnames: &[String], width: Width) -> String {
+    const SHOWN: usize = 2;
+    match (hostnames.split_at_checked(SHOWN), width) {
+        (Some((shown, more)), Width::Narrow) if !more.is_empty() => {
+            format!("{} + {} more", shown.join(","), more.len())
+        }
+        _ => hostnames.join(","),
+    }
+}
+
+/// A line for every condition that is not as it should be. What several listeners or parents have in
+/// common is said once for each.
+fn problems(objects: &Objects) -> String {
+    let mut lines = BTreeSet::new();
+    for object in objects.iter() {
+        let name = format!("{} {}", object.kind(), object.key());
+        let bad = remarks(&object)
+            .into_iter()
+            .filter(|remark| remark.verdict() == Verdict::Bad);
+        lines.extend(bad.map(|remark| format!("  {name}: {}\n", remark.sentence())));
+    }
+    lines.into_iter().collect()
+}
+
+fn said(conditions: &[Condition], kind: &ConditionType) -> String {
+    let found = conditions
+        .iter()
+        .find(|condition| condition.r#type == *kind);
+    found.map_or("Unknown".to_owned(), |condition| {
+        condition.status.to_string()
+    })
+}
+
+fn age(object: &AnyObject, now: i64) -> String {
+    let created = object.metadata().creation_timestamp.as_ref();
+    created.map_or_else(String::new, |created| duration(now - created.0.as_second()))
+}
+
+/// As `kubectl` writes ages: `45s`, `3m20s`, `5h12m`, `2d3h`, `40d`.
+fn duration(seconds: i64) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let two = |big: i64, big_unit, small: i64, small_unit| match small {
+        0 => format!("{big}{big_unit}"),
+        _ => format!("{big}{big_unit}{small}{small_unit}"),
+    };
+    match seconds.max(0) {
+        s if s < 2 * MINUTE => format!("{s}s"),
+        s if s < 10 * MINUTE => two(s / MINUTE, 'm', s % MINUTE, 's'),
+        s if s < 3 * HOUR => format!("{}m", s / MINUTE),
+        s if s < 8 * HOUR => two(s / HOUR, 'h', s % HOUR / MINUTE, 'm'),
+        s if s < 2 * DAY => format!("{}h", s / HOUR),
+        s if s < 8 * DAY => two(s / DAY, 'd', s % DAY / HOUR, 'h'),
+        s => format!("{}d", s / DAY),
+    }
+}
+
+#[cfg(test)]
+mod tests;

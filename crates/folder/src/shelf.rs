@@ -1,0 +1,155 @@
+//! The last good objects of every file.
+//!
+//! [`Shelf::update`] takes in what a scan saw, and gives all objects that are in force with all
+//! that is to be said about the files. It does what the API server does for a cluster: an object
+//! that is refused leaves the one before in force, every object is there once, generations count
+//! changes of `spec`.
+
+mod assembly;
+mod file;
+mod generations;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use portcullis_api::{Kind, ObjectKey, Objects};
+
+use self::assembly::Assembly;
+use self::file::File;
+use self::generations::Generations;
+use crate::finding::{Finding, Severity};
+use crate::scan::{Lost, Mount, MountName, Place, Sight};
+
+/// Keeps the last good objects of every file.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    files: BTreeMap<Place, File>,
+    mounts: BTreeMap<MountName, Mounted>,
+    generations: Generations,
+    tokens: Tokens,
+}
+
+/// Numbers that tell one reading of an object from the next.
+#[derive(Debug, Default)]
+struct Tokens(u64);
+
+impl Tokens {
+    fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// A mounted Secret.
+#[derive(Debug)]
+struct Mounted {
+    mount: Mount,
+    file: File,
+}
+
+/// Everything that is in force.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// The objects.
+    pub objects: Objects,
+    /// Where each was written.
+    pub origins: BTreeMap<(Kind, ObjectKey), Origin>,
+    /// What is to be said, by file.
+    pub findings: BTreeSet<Finding>,
+    /// Files and folders of which an earlier version is in force, and how many objects that keeps.
+    pub kept: BTreeMap<PathBuf, usize>,
+}
+
+/// Where an object was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The file, or the folder of a mounted Secret.
+    pub path: PathBuf,
+    /// The line of its first key, from 1; `None` for a mounted Secret.
+    pub line: Option<usize>,
+}
+
+impl Shelf {
+    /// Takes in what was seen.
+    pub fn update(&mut self, sight: Sight) -> Contents {
+        let Sight {
+            files,
+            mounts,
+            lost,
+            watch: _,
+            unsettled: _,
+        } = sight;
+        let Self {
+            files: shelved,
+            mounts: mounted,
+            generations,
+            tokens,
+        } = self;
+        let is_lost = |path: &Path| lost.iter().any(|lost| path.starts_with(&lost.path));
+        shelved.retain(|place, _| files.contains_key(place) || is_lost(&place.path));
+        mounted.retain(|name, it| mounts.contains_key(name) || is_lost(&it.mount.path));
+        for (place, reading) in files {
+            let path = place.path.clone();
+            shelved
+                .entry(place)
+                .or_default()
+                .read(&path, reading, tokens);
+        }
+        for (name, mount) in mounts {
+            shelve_mount(mounted, name, mount, tokens);
+        }
+        let mut assembly = Assembly::new(generations);
+        for (place, file) in shelved.iter() {
+            assembly.add(&place.path, file);
+        }
+        for Mounted { mount, file } in mounted.values() {
+            assembly.add(&mount.path, file);
+        }
+        let mut contents = assembly.finish();
+        for lost in &lost {
+            self.tell_lost(lost, &mut contents);
+        }
+        contents
+    }
+
+    fn tell_lost(&self, lost: &Lost, contents: &mut Contents) {
+        let Lost { path, reason } = lost;
+        let files = self
+            .files
+            .iter()
+            .filter(|(place, _)| place.path.starts_with(path));
+        let mounts = self
+            .mounts
+            .values()
+            .filter(|it| it.mount.path.starts_with(path));
+        let files = files.map(|(_, file)| file).chain(mounts.map(|it| &it.file));
+        let count: usize = files.map(File::len).sum();
+        if count > 0 {
+            contents.kept.insert(path.clone(), count);
+        }
+        contents.findings.insert(Finding {
+            path: path.clone(),
+            at: None,
+            severity: Severity::Error,
+            message: reason.clone(),
+        });
+    }
+}
+
+fn shelve_mount(
+    mounted: &mut BTreeMap<MountName, Mounted>,
+    name: MountName,
+    mount: Mount,
+    tokens: &mut Tokens,
+) {
+    let before = mounted.remove(&name);
+    let is_same = before.as_ref().is_some_and(|before| before.mount == mount);
+    let mut file = before.map(|before| before.file).unwrap_or_default();
+    if !is_same {
+        file.take(secret::read(&name, &mount), tokens);
+    }
+    mounted.insert(name, Mounted { mount, file });
+}
