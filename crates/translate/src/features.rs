@@ -10,81 +10,152 @@ pub struct Feature {
     pub name: &'static str,
     /// What a user gets, in a few words.
     pub what: &'static str,
+    /// The pair of the golden corpus that shows it, below `tests/golden`.
+    pub shown_by: &'static str,
 }
 
 /// All claimed features, sorted by name as `GatewayClass.status.supportedFeatures` must be.
 pub const SUPPORTED: &[Feature] = &[
-    feature("Gateway", "Gateways, listeners, all statuses"),
+    feature(
+        "Gateway",
+        "Gateways, listeners, all statuses",
+        "listeners/minimal",
+    ),
     feature(
         "GatewayAddressEmpty",
         "an address of the asked type without a value",
+        "listeners/address-without-value",
     ),
     feature(
         "GatewayFrontendClientCertificateValidation",
         "client certificates (mutual TLS), by default and per port",
+        "client-validation/per-port",
     ),
     feature(
         "GatewayFrontendClientCertificateValidationInsecureFallback",
         "client certificates asked for, but not enforced",
+        "client-validation/insecure-fallback",
     ),
     feature(
         "GatewayHTTPListenerIsolation",
         "a request is routed by its most specific listener alone",
+        "hostnames/isolation",
     ),
-    feature("GatewayPort8080", "listeners on port 8080"),
+    feature(
+        "GatewayPort8080",
+        "listeners on port 8080",
+        "listeners/several-ports-and-hostnames",
+    ),
     feature(
         "GatewayRouteHostnameIntersectionPrecedence",
         "precedence by the hostnames as written in the route",
+        "hostnames/intersections",
     ),
-    feature("HTTPRoute", "HTTP routing"),
-    feature("HTTPRoute303RedirectStatusCode", "redirects with 303"),
-    feature("HTTPRoute307RedirectStatusCode", "redirects with 307"),
-    feature("HTTPRoute308RedirectStatusCode", "redirects with 308"),
+    feature("HTTPRoute", "HTTP routing", "walkthroughs/w1"),
+    feature(
+        "HTTPRoute303RedirectStatusCode",
+        "redirects with 303",
+        "rules/redirect-codes",
+    ),
+    feature(
+        "HTTPRoute307RedirectStatusCode",
+        "redirects with 307",
+        "rules/redirect-codes",
+    ),
+    feature(
+        "HTTPRoute308RedirectStatusCode",
+        "redirects with 308",
+        "rules/redirect-codes",
+    ),
     feature(
         "HTTPRouteBackendProtocolH2C",
         "HTTP/2 in clear text to backends with appProtocol kubernetes.io/h2c",
+        "backends/app-protocols",
     ),
     feature(
         "HTTPRouteBackendProtocolWebSocket",
         "WebSocket to backends with appProtocol kubernetes.io/ws",
+        "backends/app-protocols",
     ),
     feature(
         "HTTPRouteBackendRequestHeaderModification",
         "request headers changed per backend",
+        "rules/filters-of-backends",
     ),
     feature(
         "HTTPRouteBackendURLRewrite",
         "host and path changed per backend",
+        "rules/filters-of-backends",
     ),
-    feature("HTTPRouteDestinationPortMatching", "parentRefs with a port"),
-    feature("HTTPRouteHostRewrite", "the Host header rewritten"),
-    feature("HTTPRouteMethodMatching", "matching by method"),
-    feature("HTTPRouteNamedRouteRule", "rules with names"),
-    feature("HTTPRouteParentRefPort", "parentRefs with a port"),
-    feature("HTTPRoutePathRedirect", "redirects to another path"),
-    feature("HTTPRoutePathRewrite", "paths rewritten"),
-    feature("HTTPRoutePortRedirect", "redirects to another port"),
+    feature(
+        "HTTPRouteDestinationPortMatching",
+        "parentRefs with a port",
+        "attachment/by-port",
+    ),
+    feature(
+        "HTTPRouteHostRewrite",
+        "the Host header rewritten",
+        "rules/rewrites",
+    ),
+    feature(
+        "HTTPRouteMethodMatching",
+        "matching by method",
+        "rules/matches",
+    ),
+    feature(
+        "HTTPRouteNamedRouteRule",
+        "rules with names",
+        "rules/matches",
+    ),
+    feature(
+        "HTTPRouteParentRefPort",
+        "parentRefs with a port",
+        "attachment/section-name-and-port-must-both-match",
+    ),
+    feature(
+        "HTTPRoutePathRedirect",
+        "redirects to another path",
+        "rules/redirects",
+    ),
+    feature("HTTPRoutePathRewrite", "paths rewritten", "rules/rewrites"),
+    feature(
+        "HTTPRoutePortRedirect",
+        "redirects to another port",
+        "rules/redirects",
+    ),
     feature(
         "HTTPRouteQueryParamMatching",
         "matching by query parameters",
+        "rules/matches",
     ),
     feature(
         "HTTPRouteResponseHeaderModification",
         "response headers changed",
+        "rules/header-filters",
     ),
-    feature("HTTPRouteSchemeRedirect", "redirects to https"),
+    feature(
+        "HTTPRouteSchemeRedirect",
+        "redirects to https",
+        "rules/redirects",
+    ),
     feature(
         "ListenerSet",
         "listeners added to a Gateway by other objects",
+        "listenersets/accepted",
     ),
     feature(
         "ReferenceGrant",
         "references across namespaces, when granted",
+        "backends/other-namespace-with-grant",
     ),
 ];
 
-const fn feature(name: &'static str, what: &'static str) -> Feature {
-    Feature { name, what }
+const fn feature(name: &'static str, what: &'static str, shown_by: &'static str) -> Feature {
+    Feature {
+        name,
+        what,
+        shown_by,
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 
 /// The text of a file.
 pub(crate) fn text(path: &std::path::Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Objects that must be valid by their schemas.
@@ -53,9 +53,6 @@ fn decode(value: Value) -> Option<AnyObject> {
     let version = value["apiVersion"].as_str()?;
     let group = version.split_once('/').map_or("", |(group, _)| group);
     let kind = Kind::find(group, value["kind"].as_str()?)?;
-    fn object<T: serde::de::DeserializeOwned>(value: Value) -> Option<Arc<T>> {
-        serde_json::from_value(value).ok().map(Arc::new)
-    }
     Some(match kind {
         Kind::GatewayClass => AnyObject::GatewayClass(object(value)?),
         Kind::Gateway => AnyObject::Gateway(object(value)?),
@@ -76,7 +73,9 @@ fn decode(value: Value) -> Option<AnyObject> {
 }
 
 /// One data plane per Gateway that serves its generation at 192.0.2.1.
-pub(crate) fn observe_all(objects: &Objects) -> BTreeMap<portcullis_ir::ObjectKey, ObservedGateway> {
+pub(crate) fn observe_all(
+    objects: &Objects,
+) -> BTreeMap<portcullis_ir::ObjectKey, ObservedGateway> {
     let gateways = objects.gateways.iter();
     gateways
         .map(|(key, gateway)| {
@@ -99,4 +98,8 @@ pub(crate) fn observe_all(objects: &Objects) -> BTreeMap<portcullis_ir::ObjectKe
             )
         })
         .collect()
+}
+
+fn object<T: serde::de::DeserializeOwned>(value: Value) -> Option<Arc<T>> {
+    serde_json::from_value(value).ok().map(Arc::new)
 }

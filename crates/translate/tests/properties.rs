@@ -1,0 +1,382 @@
+//! What holds of every translation, tried on made-up worlds.
+
+#![expect(clippy::expect_used, reason = "a property fails that way")]
+
+mod corpus;
+
+use std::collections::BTreeMap;
+
+use corpus::{CONTROLLER, NOW, folder, observe_all, read_unchecked, text};
+use portcullis_api::{AnyObject, Objects};
+use portcullis_ir::Snapshot;
+use portcullis_translate::{Inputs, Options, Output, translate};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Choices read from random bytes: a shorter list of smaller bytes is a simpler world.
+struct Dice<'a>(std::slice::Iter<'a, u8>);
+
+impl Dice<'_> {
+    fn roll(&mut self, sides: usize) -> usize {
+        usize::from(*self.0.next().unwrap_or(&0)) % sides
+    }
+
+    fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.roll(of.len())].clone()
+    }
+
+    fn list(&mut self, most: usize, mut make: impl FnMut(&mut Self, usize) -> Value) -> Value {
+        let count = self.roll(most + 1);
+        (0..count).map(|index| make(self, index)).collect()
+    }
+}
+
+const NAMESPACES: [&str; 3] = ["default", "other", "third"];
+const NAMES: [&str; 3] = ["web", "api", "gone"];
+const HOSTS: [&str; 7] = [
+    "a.example.com",
+    "*.example.com",
+    "*.b.example.com",
+    "c.b.example.com",
+    "*.com",
+    "10.0.0.1",
+    "",
+];
+const PATHS: [&str; 8] = ["/", "/a", "/a/", "/a/b", "no", "/(a+)+$", "/(", "/a//b"];
+
+fn world(bytes: &[u8]) -> Vec<Value> {
+    let dice = &mut Dice(bytes.iter());
+    let mut objects = vec![class()];
+    for kind in 0..dice.roll(24) {
+        objects.push(match kind % 8 {
+            0 => gateway(dice),
+            1 | 2 => route(dice),
+            3 => service(dice),
+            4 => slice(dice),
+            5 => grant(dice),
+            6 => secret(dice),
+            _ => listener_set(dice),
+        });
+    }
+    objects
+}
+
+fn gateway_api(kind: &str, dice: &mut Dice<'_>, spec: &Value) -> Value {
+    let created = dice.pick(&[
+        None,
+        Some("2029-01-01T00:00:00Z"),
+        Some("2029-01-02T00:00:00Z"),
+    ]);
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": kind,
+        "metadata": {
+            "name": dice.pick(&NAMES),
+            "namespace": dice.pick(&NAMESPACES),
+            "generation": dice.roll(3),
+            "creationTimestamp": created,
+        },
+        "spec": spec,
+    })
+}
+
+fn class() -> Value {
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": "portcullis"},
+        "spec": {"controllerName": CONTROLLER},
+    })
+}
+
+fn gateway(dice: &mut Dice<'_>) -> Value {
+    let validation = |dice: &mut Dice<'_>| {
+        json!({"validation": {
+            "mode": dice.pick(&["AllowValidOnly", "AllowInsecureFallback", "Maybe"]),
+            "caCertificateRefs": dice.list(2, |dice, _| json!({
+                "group": "",
+                "kind": dice.pick(&["ConfigMap", "Secret", "Service"]),
+                "name": dice.pick(&NAMES),
+                "namespace": dice.pick(&NAMESPACES),
+            })),
+        }})
+    };
+    let frontend = match dice.roll(3) {
+        0 => Value::Null,
+        1 => json!({"frontend": {"default": validation(dice)}}),
+        _ => {
+            json!({"frontend": {"default": {}, "perPort": [{"port": 443, "tls": validation(dice)}]}})
+        }
+    };
+    let spec = json!({
+        "gatewayClassName": dice.pick(&["portcullis", "portcullis", "other"]),
+        "allowedListeners": {"namespaces": {"from": dice.pick(&["All", "Same", "None"])}},
+        "tls": frontend,
+        "addresses": dice.list(1, |dice, _| json!({"type": dice.pick(&["IPAddress", "Hostname"])})),
+        "listeners": dice.list(5, listener),
+    });
+    gateway_api("Gateway", dice, &spec)
+}
+
+fn listener(dice: &mut Dice<'_>, index: usize) -> Value {
+    json!({
+        "name": format!("l{index}"),
+        "port": dice.pick(&[80, 443, 8080, 0]),
+        "protocol": dice.pick(&["HTTP", "HTTPS", "HTTP", "HTTPS", "TCP", "UDP", "TLS", "X"]),
+        "hostname": dice.pick(&HOSTS),
+        "tls": {
+            "mode": dice.pick(&["Terminate", "Terminate", "Passthrough"]),
+            "certificateRefs": dice.list(2, |dice, _| json!({
+                "name": dice.pick(&NAMES),
+                "namespace": dice.pick(&NAMESPACES),
+            })),
+            "options": dice.pick(&[
+                json!({}),
+                json!({"portcullis.dev/tls-terminate-mode": "MUTUAL"}),
+                json!({"portcullis.dev/unknown": "x"}),
+            ]),
+        },
+        "allowedRoutes": {
+            "namespaces": {"from": dice.pick(&["All", "Same", "Selector", "None"])},
+            "kinds": dice.list(1, |dice, _| json!({"kind": dice.pick(&["HTTPRoute", "TCPRoute"])})),
+        },
+    })
+}
+
+fn listener_set(dice: &mut Dice<'_>) -> Value {
+    let spec = json!({
+        "parentRef": {"name": dice.pick(&NAMES), "namespace": dice.pick(&NAMESPACES)},
+        "listeners": dice.list(3, listener),
+    });
+    gateway_api("ListenerSet", dice, &spec)
+}
+
+fn route(dice: &mut Dice<'_>) -> Value {
+    let spec = json!({
+        "parentRefs": dice.list(3, |dice, _| json!({
+            "kind": dice.pick(&["Gateway", "Gateway", "ListenerSet", "Service"]),
+            "name": dice.pick(&NAMES),
+            "namespace": dice.pick(&NAMESPACES),
+            "sectionName": dice.pick(&[None, None, Some("l0"), Some("l1")]),
+            "port": dice.pick(&[None, None, Some(80)]),
+        })),
+        "hostnames": dice.list(3, |dice, _| json!(dice.pick(&HOSTS[..5]))),
+        "rules": dice.list(3, rule),
+    });
+    gateway_api("HTTPRoute", dice, &spec)
+}
+
+fn rule(dice: &mut Dice<'_>, _: usize) -> Value {
+    json!({
+        "matches": dice.list(2, |dice, _| json!({
+            "path": {
+                "type": dice.pick(&["PathPrefix", "Exact", "RegularExpression", "Glob"]),
+                "value": dice.pick(&PATHS),
+            },
+            "method": dice.pick(&[None, Some("GET"), Some("BREW")]),
+            "headers": [{"name": dice.pick(&["x", "X-Y", "a b"]), "value": dice.pick(&["1", "\u{0}"])}],
+        })),
+        "filters": dice.list(2, |dice, _| dice.pick(&[
+            json!({"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}}),
+            json!({"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/b"}}}),
+            json!({"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}),
+            json!({"type": "CORS", "cors": {}}),
+            json!({"type": "URLRewrite"}),
+        ])),
+        "backendRefs": dice.list(3, |dice, _| json!({
+            "kind": dice.pick(&["Service", "Service", "Bucket"]),
+            "name": dice.pick(&NAMES),
+            "namespace": dice.pick(&NAMESPACES),
+            "port": dice.pick(&[None, Some(80), Some(81)]),
+            "weight": dice.pick(&[None, Some(0), Some(7)]),
+        })),
+        "timeouts": {"request": dice.pick(&["1s", "0s", "x"])},
+    })
+}
+
+fn core(api_version: &str, kind: &str, dice: &mut Dice<'_>, mut object: Value) -> Value {
+    object["apiVersion"] = json!(api_version);
+    object["kind"] = json!(kind);
+    object["metadata"]["name"] = json!(dice.pick(&NAMES));
+    object["metadata"]["namespace"] = json!(dice.pick(&NAMESPACES));
+    object
+}
+
+fn service(dice: &mut Dice<'_>) -> Value {
+    let spec = dice.pick(&[
+        json!({"ports": [{"port": 80, "targetPort": 8080}]}),
+        json!({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81, "targetPort": "b"}]}),
+        json!({"ports": [{"port": 80, "appProtocol": "kubernetes.io/wss"}]}),
+        json!({"type": "ExternalName", "externalName": "example.com"}),
+        json!({}),
+    ]);
+    core("v1", "Service", dice, json!({"spec": spec}))
+}
+
+fn slice(dice: &mut Dice<'_>) -> Value {
+    let slice = json!({
+        "metadata": {"labels": {"kubernetes.io/service-name": dice.pick(&NAMES)}},
+        "addressType": "IPv4",
+        "ports": dice.pick(&[
+            json!([{"port": 8080}]),
+            json!([{"name": "a", "port": 70000}, {"name": "b"}]),
+            json!(null),
+        ]),
+        "endpoints": dice.list(3, |dice, _| json!({
+            "addresses": [dice.pick(&["10.0.0.1", "10.0.0.2", "host", ""])],
+            "conditions": {
+                "ready": dice.pick(&[None, Some(true), Some(false)]),
+                "serving": dice.pick(&[None, Some(true)]),
+                "terminating": dice.pick(&[None, Some(true)]),
+            },
+        })),
+    });
+    core("discovery.k8s.io/v1", "EndpointSlice", dice, slice)
+}
+
+fn grant(dice: &mut Dice<'_>) -> Value {
+    let spec = json!({
+        "from": [{
+            "group": "gateway.networking.k8s.io",
+            "kind": dice.pick(&["HTTPRoute", "Gateway"]),
+            "namespace": dice.pick(&NAMESPACES),
+        }],
+        "to": [{"group": "", "kind": dice.pick(&["Service", "Secret", "ConfigMap"])}],
+    });
+    gateway_api("ReferenceGrant", dice, &spec)
+}
+
+fn secret(dice: &mut Dice<'_>) -> Value {
+    let file = |name: &str| text(&folder("fixtures").join("tls").join(name));
+    let data = dice.pick(&[
+        json!({"tls.crt": file("p256.crt"), "tls.key": file("p256.key"), "ca.crt": file("root-ca.crt")}),
+        json!({"cert": file("expired.crt"), "key": file("p256.key")}),
+        json!({"tls.crt": "x", "tls.key": "y", "cacert": "z"}),
+        json!({}),
+    ]);
+    core("v1", "Secret", dice, json!({"stringData": data}))
+}
+
+fn objects(world: &[Value]) -> Objects {
+    let documents: Vec<String> = world.iter().map(ToString::to_string).collect();
+    let objects: Vec<AnyObject> = documents
+        .iter()
+        .flat_map(|text| read_unchecked(text))
+        .collect();
+    assert_eq!(
+        objects.len(),
+        world.len(),
+        "a made-up object cannot be read"
+    );
+    // The first of a name stays, whatever the order.
+    let mut all = Objects::default();
+    for object in objects {
+        if all.find(object.kind(), &object.key()).is_none() {
+            all.insert(object);
+        }
+    }
+    all
+}
+
+fn translated(objects: Objects) -> Output {
+    let inputs = Inputs {
+        observed: observe_all(&objects),
+        objects,
+        now: NOW,
+    };
+    let controller_name = CONTROLLER.to_owned();
+    translate(&inputs, &Options { controller_name })
+}
+
+/// Reverses the lists whose order means nothing for what is served.
+fn reversed(mut world: Vec<Value>) -> Vec<Value> {
+    for object in &mut world {
+        for path in [
+            "/spec/listeners",
+            "/spec/parentRefs",
+            "/spec/hostnames",
+            "/endpoints",
+        ] {
+            if let Some(Value::Array(list)) = object.pointer_mut(path) {
+                list.reverse();
+            }
+        }
+    }
+    world
+}
+
+fn snapshots(output: &Output) -> BTreeMap<String, Snapshot> {
+    let gateways = output.gateways.iter();
+    gateways
+        .map(|(key, gateway)| (key.to_string(), Snapshot::clone(&gateway.snapshot)))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_in_which_objects_arrive_cannot_be_told(bytes in vec(any::<u8>(), 0..600)) {
+        let all = objects(&world(&bytes));
+        let mut backwards: Vec<AnyObject> = all.iter().collect();
+        backwards.reverse();
+        let again: Objects = backwards.into_iter().collect();
+        prop_assert_eq!(translated(all), translated(again));
+    }
+
+    #[test]
+    fn lists_without_order_may_be_in_any(bytes in vec(any::<u8>(), 0..600)) {
+        let world = world(&bytes);
+        let straight = translated(objects(&world));
+        let backwards = translated(objects(&reversed(world)));
+        prop_assert_eq!(snapshots(&straight), snapshots(&backwards));
+    }
+
+    #[test]
+    fn snapshots_hang_together(bytes in vec(any::<u8>(), 0..600)) {
+        let output = translated(objects(&world(&bytes)));
+        for gateway in output.gateways.values() {
+            hangs_together(&gateway.snapshot)?;
+        }
+    }
+}
+
+fn hangs_together(snapshot: &Snapshot) -> Result<(), TestCaseError> {
+    use portcullis_ir::backend::BackendTarget;
+    use portcullis_ir::listener::ListenerProtocol;
+
+    let mut sockets = BTreeMap::new();
+    for listener in snapshot.listeners.values() {
+        let protocol = std::mem::discriminant(&listener.protocol);
+        let first = *sockets.entry(listener.port_key()).or_insert(protocol);
+        prop_assert_eq!(first, protocol, "two protocols on one port");
+        if let ListenerProtocol::Https(tls) = &listener.protocol {
+            prop_assert!(!tls.certificates.is_empty());
+            if let Some(clients) = &tls.client_validation {
+                prop_assert!(!clients.trust.is_empty());
+            }
+        }
+    }
+    for route in snapshot.http_routes.values() {
+        prop_assert!(!route.attachments.is_empty());
+        for attachment in &route.attachments {
+            let listener = snapshot.listeners.get(&attachment.listener);
+            let listener = listener.expect("attached to a listener that is there");
+            prop_assert!(!attachment.hosts.is_empty());
+            for host in &attachment.hosts {
+                let common = listener.hostname.intersection(&host.configured);
+                prop_assert_eq!(common.as_ref(), Some(&host.effective));
+            }
+        }
+        for rule in &route.rules {
+            prop_assert!(!rule.matches.is_empty());
+            for backend in &rule.backends {
+                if let BackendTarget::Backend(id) = &backend.target {
+                    prop_assert!(snapshot.backends.contains_key(id));
+                }
+            }
+        }
+    }
+    Ok(())
+}
