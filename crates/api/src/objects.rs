@@ -1,5 +1,8 @@
 //! The typed store of everything that was read.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

@@ -2,6 +2,8 @@
 
 mod filter;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 pub use self::filter::{
     CorsFilter, ExternalAuthFilter, ExternalAuthProtocol, FilterType, ForwardBody, Fraction,

@@ -37,7 +37,8 @@ pub struct FrontendTlsConfig {
 }
 
 impl FrontendTlsConfig {
-    /// What holds on this port: "per port configuration … overrides the default".
+    /// What holds on this port: "Per port configuration is optional. Once set this configuration
+    /// overrides the default configuration" (`FrontendTLSConfig.PerPort`).
     pub fn for_port(&self, port: u16) -> &FrontendTls {
         self.per_port
             .iter()

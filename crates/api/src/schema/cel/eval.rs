@@ -122,8 +122,8 @@ fn binary<'a>(
     scope: &Scope<'_, 'a>,
 ) -> Outcome<'a> {
     let left = eval(left, scope);
-    // "The logical operators … if any operand uniquely determines the result … the other operand
-    // may or may not be evaluated, and if that evaluation produces an error, it is ignored."
+    // An operand that decides the result does so even if the other one fails (CEL language
+    // definition, "Logical Operators").
     if let Operator::And | Operator::Or = operator {
         let decides = operator == Operator::Or;
         let left = truth(left);
