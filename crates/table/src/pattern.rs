@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
+use portcullis_ir::matcher::REGEX_SIZE_LIMIT;
 use regex_automata::meta;
 use regex_syntax::hir::{Hir, Look};
-
-/// The most memory one compiled pattern may take before it is refused, in bytes: the default of
-/// crate regex, so that what `translate` accepts compiles here.
-const SIZE_LIMIT: usize = 10 << 20;
 
 /// A regular expression in the syntax of crate regex, which must match the whole of a value.
 ///
@@ -21,14 +18,14 @@ impl Pattern {
     pub(crate) fn compile(pattern: &str) -> Result<Self, String> {
         let body = regex_syntax::parse(pattern).map_err(|e| e.to_string())?;
         let whole = Hir::concat(vec![Hir::look(Look::Start), body, Hir::look(Look::End)]);
-        let config = meta::Config::new().nfa_size_limit(Some(SIZE_LIMIT));
+        let config = meta::Config::new().nfa_size_limit(Some(REGEX_SIZE_LIMIT));
         match meta::Builder::new()
             .configure(config)
             .build_from_hir(&whole)
         {
             Ok(regex) => Ok(Self(Arc::new(regex))),
             Err(error) if error.size_limit().is_some() => {
-                Err(format!("compiles to more than {SIZE_LIMIT} bytes"))
+                Err(format!("compiles to more than {REGEX_SIZE_LIMIT} bytes"))
             }
             Err(error) => Err(error.to_string()),
         }
@@ -77,6 +74,6 @@ mod tests {
             assert!(Pattern::compile(pattern).is_err(), "{pattern}");
         }
         let huge = Pattern::compile("(?:a{1000}){1000}").unwrap_err();
-        assert_eq!(huge, "compiles to more than 10485760 bytes");
+        assert_eq!(huge, format!("compiles to more than {REGEX_SIZE_LIMIT} bytes"));
     }
 }
