@@ -33,6 +33,10 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     if let (Some(name), Some(count)) = (arguments.next(), arguments.next()) {
         let count = count.parse().unwrap_or(1);
+        if name == "build" {
+            let path = |n| PathMatcher::Prefix(format!("/route/{n}"));
+            time_build("prefix", count as usize, path);
+        }
         for case in cases().into_iter().filter(|case| case.name == name) {
             let table = Table::build(&case.snapshot, None, |_| ());
             look_up(&table, &case, count);

@@ -75,7 +75,7 @@ impl<B> Paths<B> {
     fn select_regex(&self, request: &RequestParts<'_>) -> Option<Selected<'_, B>> {
         let path = request.path.as_bytes();
         let (_, matched) = (self.regex.iter())
-            .find(|(pattern, matched)| matched.holds(request) && pattern.matches(path))?;
+            .find(|(pattern, matched)| pattern.matches(path) && matched.holds(request))?;
         Some(matched.selected(PathMatched::Regex))
     }
 }

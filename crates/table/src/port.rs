@@ -97,6 +97,14 @@ impl<B> PortTable<B> {
         self.listeners.most_specific(name)
     }
 
+    /// The HTTPS listener for a Host header. On a port that HTTPS and TLS listeners share this,
+    /// not [`PortTable::listener`], is the one that [`PortTable::authority`] speaks of: a Host does
+    /// not lead out of HTTPS.
+    pub fn https_listener(&self, host: &Host<'_>) -> Option<&Arc<ListenerTable<B>>> {
+        (self.listeners.matching(host.as_str()))
+            .find(|listener| matches!(listener.protocol, ListenerProtocol::Https(_)))
+    }
+
     /// Whether a request for `host` may be served by `own`, the listener chosen by SNI.
     ///
     /// "Gateways SHOULD match the authority of the requests with all the SNI hostname(s)
@@ -106,9 +114,7 @@ impl<B> PortTable<B> {
     /// the Host, the Gateway SHOULD return a 421. If no other Listener matches the Host, the
     /// Gateway MUST return a 404." (`Listener.Hostname`)
     pub fn authority(&self, own: &ListenerId, host: &Host<'_>) -> Authority {
-        let best = (self.listeners.matching(host.as_str()))
-            .find(|listener| matches!(listener.protocol, ListenerProtocol::Https(_)));
-        match best {
+        match self.https_listener(host) {
             Some(listener) if listener.id == *own => Authority::Own,
             Some(_) => Authority::Misdirected,
             None => Authority::Unknown,

@@ -330,6 +330,23 @@ fn without_a_listener_for_the_sni_there_is_none() {
     assert_eq!(authority("unheard.of"), Authority::Unknown);
 }
 
+#[test]
+fn a_host_does_not_lead_from_https_to_a_tls_listener_of_the_port() {
+    let table = table(
+        "listener wild 443 https *.example.com
+         listener pass 443 passthrough a.example.com
+         route d/wild on wild
+           rule prefix /",
+    );
+    let port = port(&table, 443);
+    let host = Host::new("a.example.com");
+    assert_eq!(port.listener(&host).unwrap().id.as_str(), "pass");
+    assert_eq!(port.authority(&found_id("wild"), &host), Authority::Own);
+    let listener = port.https_listener(&host).unwrap();
+    let request = Request::parse("GET a.example.com/");
+    assert!(listener.select(&host, &request.parts()).is_some());
+}
+
 fn found_id(text: &str) -> portcullis_ir::ListenerId {
     portcullis_ir::ListenerId::new(text)
 }
