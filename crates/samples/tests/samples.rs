@@ -177,10 +177,7 @@ async fn delays_are_capped() {
         assert_eq!(get(&server, path).await.status, 200);
         // Paused time advances by what is slept, not by what the test takes.
         let slept = started.elapsed().as_secs_f64();
-        assert!(
-            (seconds..seconds + 1.0).contains(&slept),
-            "{path}: {slept}"
-        );
+        assert!((seconds..seconds + 1.0).contains(&slept), "{path}: {slept}");
     }
     for path in ["/delay/-1", "/delay/x", "/delay/NaN"] {
         assert_eq!(get(&server, path).await.status, 404, "{path}");
