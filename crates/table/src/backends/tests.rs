@@ -1,5 +1,8 @@
 use std::collections::BTreeMap;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 
 fn backends(weights: &[u32]) -> Backends<usize> {
@@ -82,4 +85,25 @@ fn the_largest_weights_do_not_overflow() {
     assert_eq!(backends.turns.length, 40);
     let turns = Turns::new([u32::MAX, u32::MAX - 1].into_iter());
     assert!(turns.at(u64::MAX) < 2);
+}
+
+proptest! {
+    #[test]
+    fn a_cycle_is_fair_and_its_first_half_nearly_so(weights in vec(0..40_u32, 1..6)) {
+        let backends = backends(&weights);
+        let cycle = picks(&backends, usize::try_from(backends.turns.length).unwrap());
+        let share = |index: usize, picks: &[usize]| {
+            let picked = picks.iter().filter(|&&pick| pick == index).count();
+            f64::from(u32::try_from(picked).unwrap())
+        };
+        let sum: u32 = weights.iter().sum();
+        for (index, &weight) in weights.iter().enumerate().filter(|_| sum > 0) {
+            let expected = |picks: &[usize]| {
+                f64::from(weight) / f64::from(sum) * f64::from(u32::try_from(picks.len()).unwrap())
+            };
+            prop_assert!((share(index, &cycle) - expected(&cycle)).abs() < 0.001);
+            let half = &cycle[..cycle.len() / 2];
+            prop_assert!((share(index, half) - expected(half)).abs() < 3.0, "{cycle:?}");
+        }
+    }
 }
