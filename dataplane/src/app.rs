@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use portcullis_ir::{ObjectKey, PortKey, Snapshot, Version};
+use portcullis_ir::{Listener, Snapshot, Version};
 use portcullis_table::Table;
 
+use crate::admin::{Introspect, LoadedConfig, Readiness};
 use crate::config::Config;
+use crate::http::spot::Spots;
 use crate::limits;
 use crate::listener::bind::{Ports, Share};
 use crate::listener::tls::{self, Credentials};
 use crate::listener::{PortStates, Stage};
-use crate::state::{self, Live, Shared};
+use crate::metrics::{CertificateExpiry, GatewayMetrics};
+use crate::state::{self, Live, Routing, Shared};
 use crate::upstream::cluster::ClusterChange;
 use crate::worker::WorkerThread;
 
@@ -29,6 +32,8 @@ pub struct DataPlane {
     applying: tokio::sync::Mutex<Applying>,
     draining: AtomicBool,
     applied: Mutex<Option<Applied>>,
+    /// Held so that its series stay.
+    metrics: Mutex<Option<Arc<GatewayMetrics>>>,
 }
 
 /// What only applying touches.
@@ -72,8 +77,7 @@ pub enum StartError {
 impl DataPlane {
     /// Starts the workers; nothing is bound before the first snapshot.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let nothing = Snapshot::empty(ObjectKey::new("", ""), 0);
-        let shared = Arc::new(Shared::new(nothing));
+        let shared = Arc::new(Shared::new(config.access_log.clone()));
         let worker = |index| {
             WorkerThread::start(index, Arc::clone(&shared))
                 .map_err(|error| StartError::Worker { index, error })
@@ -88,6 +92,7 @@ impl DataPlane {
             applying: tokio::sync::Mutex::default(),
             draining: AtomicBool::new(false),
             applied: Mutex::new(None),
+            metrics: Mutex::new(None),
         })
     }
 
@@ -98,46 +103,61 @@ impl DataPlane {
     /// touched. Ports that failed are tried again by the next apply.
     pub async fn apply(&self, snapshot: Arc<Snapshot>) -> Applied {
         let mut applying = self.applying.lock().await;
-        let live = self.prepare(Arc::clone(&snapshot), &mut applying.credentials);
-        let wanted: BTreeSet<PortKey> = snapshot
+        let gateway = self.config.metrics.gateway(&snapshot.gateway);
+        let live = self.prepare(&snapshot, &mut applying.credentials, &gateway);
+        let expiries = expiries(&live);
+        let wanted: BTreeSet<_> = snapshot
             .listeners
             .values()
-            .map(portcullis_ir::Listener::port_key)
+            .map(Listener::port_key)
             .collect();
-        let (ports, shares) = applying.ports.bind_missing(&wanted, &self.config);
+        let ports = &mut applying.ports;
+        let (states, shares) = ports.bind_missing(&wanted, &self.config, &gateway);
         self.shared.live.store(Arc::new(live));
         self.hand_out(shares).await;
-        for port in applying.ports.take_unwanted(&wanted) {
+        for port in ports.take_unwanted(&wanted) {
             port.close().await;
         }
         let applied = Applied {
             version: snapshot.version(),
             generation: snapshot.generation,
-            ports,
+            ports: states,
         };
+        if !applied.is_complete() {
+            gateway.apply_errors.increment();
+        }
+        gateway.applied(applied.version, applied.generation, expiries);
         *self.applied.lock() = Some(applied.clone());
+        *self.metrics.lock() = Some(gateway);
         applied
     }
 
-    fn prepare(&self, snapshot: Arc<Snapshot>, credentials: &mut Credentials) -> Live {
+    fn prepare(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        credentials: &mut Credentials,
+        metrics: &GatewayMetrics,
+    ) -> Live {
         let before = self.shared.live.load_full();
         let clusters = &self.shared.clusters;
         let change = clusters.update(&snapshot.backends);
-        credentials.update(&snapshot);
-        let terminators = tls::terminators(&snapshot, credentials, &before.terminators);
-        let same_routes = change == ClusterChange::None && has_same_routes(&before, &snapshot);
-        let (routes, redirects) = if same_routes {
-            (Arc::clone(&before.routes), Arc::clone(&before.redirects))
+        credentials.update(snapshot);
+        let terminators = tls::terminators(snapshot, credentials, &before.terminators);
+        let routing = if change == ClusterChange::None && before.routes_like(snapshot) {
+            Arc::clone(&before.routing)
         } else {
             let upstream = |id: &_| state::upstream(clusters, id);
-            let routes = Table::build(&snapshot, Some(&before.routes), upstream);
-            (Arc::new(routes), Arc::new(state::redirects(&snapshot)))
+            Arc::new(Routing {
+                table: Table::build(snapshot, Some(&before.routing.table), upstream),
+                redirects: state::redirects(snapshot),
+                spots: Spots::new(snapshot, metrics),
+            })
         };
         Live {
-            snapshot,
-            routes,
-            redirects,
+            snapshot: Arc::clone(snapshot),
+            routing,
             terminators,
+            kept: credentials.kept(snapshot),
         }
     }
 
@@ -160,14 +180,6 @@ impl DataPlane {
     /// What the last apply did; `None` before the first.
     pub fn applied(&self) -> Option<Applied> {
         self.applied.lock().clone()
-    }
-
-    /// Whether traffic should be sent here: a snapshot is applied with all its ports, and the data
-    /// plane is not shutting down.
-    pub fn is_ready(&self) -> bool {
-        let applied = self.applied.lock();
-        let complete = applied.as_ref().is_some_and(Applied::is_complete);
-        complete && !self.draining.load(Ordering::Relaxed)
     }
 
     /// Shuts down: not ready at once; after [`crate::DrainConfig::min`] no new connections; when
@@ -213,10 +225,44 @@ impl Drop for DataPlane {
     }
 }
 
-/// Whether the table of `before` serves `snapshot` too: it knows listeners and routes, while
-/// endpoints are in the clusters and certificates in the terminators.
-fn has_same_routes(before: &Live, snapshot: &Snapshot) -> bool {
-    before.snapshot.listeners == snapshot.listeners
-        && before.snapshot.http_routes == snapshot.http_routes
-        && before.snapshot.l4_routes == snapshot.l4_routes
+/// When the certificates that are really served run out.
+fn expiries(live: &Live) -> Vec<CertificateExpiry> {
+    let served = live.terminators.iter().flat_map(|(listener, terminator)| {
+        let served = terminator.served().iter();
+        served.map(move |(id, chain)| CertificateExpiry {
+            listener: listener.clone(),
+            certificate: id.clone(),
+            not_after: chain.leaf.not_after,
+        })
+    });
+    served.collect()
+}
+
+/// For the admin page.
+impl Introspect for DataPlane {
+    fn loaded(&self) -> LoadedConfig {
+        let live = self.shared.live.load();
+        let ports = self.applied().map(|applied| applied.ports);
+        LoadedConfig::of(&live.snapshot, &ports.unwrap_or_default(), &live.kept)
+    }
+
+    fn readiness(&self) -> Readiness {
+        let mut readiness = Readiness::ready();
+        match &*self.applied.lock() {
+            None => readiness.missing("no configuration applied yet"),
+            Some(applied) => {
+                for failure in applied
+                    .ports
+                    .values()
+                    .filter_map(|state| state.as_ref().err())
+                {
+                    readiness.missing(failure.to_string());
+                }
+            }
+        }
+        if self.draining.load(Ordering::Relaxed) {
+            readiness.missing("shutting down");
+        }
+        readiness
+    }
 }

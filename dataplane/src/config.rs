@@ -1,11 +1,15 @@
 //! What a data plane is told at start, apart from the snapshot.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_ir::PortKey;
+
+use crate::access_log::AccessLog;
+use crate::metrics::Metrics;
 
 /// Settings of one [`crate::DataPlane`].
 #[derive(Clone, Debug)]
@@ -18,29 +22,23 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// How [`crate::DataPlane::drain`] ends.
     pub drain: DrainConfig,
-    /// Where access log records go.
+    /// Where requests are logged; shared by the process.
     pub access_log: AccessLog,
+    /// Where everything is counted; shared by the process.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
-            bind: vec![IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)],
+            bind: vec![IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
             ports: PortMap::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: DrainConfig::default(),
-            access_log: AccessLog::Off,
+            access_log: AccessLog::off(),
+            metrics: Metrics::new(),
         }
     }
-}
-
-/// Where access log records go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessLog {
-    /// To standard output, one JSON object a line.
-    Stdout,
-    /// Nowhere.
-    Off,
 }
 
 /// How long shutting down takes.

@@ -5,5 +5,7 @@ pub mod filter;
 pub(crate) mod forward;
 pub(crate) mod proxy;
 pub(crate) mod refusal;
+mod report;
 pub(crate) mod respond;
 pub(crate) mod select;
+pub(crate) mod spot;

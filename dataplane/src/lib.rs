@@ -19,5 +19,5 @@ mod upstream;
 mod worker;
 
 pub use app::{Applied, DataPlane, Drained, StartError};
-pub use config::{AccessLog, Config, DrainConfig, PortMap};
+pub use config::{Config, DrainConfig, PortMap};
 pub use listener::{BindFailure, PortStates};

@@ -7,19 +7,21 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use portcullis_ir::filter::Filter;
 use portcullis_ir::{
-    Backend, BackendId, BackendProtocol, ListenerId, PortKey, RouteId, Snapshot, Transport,
+    Backend, BackendId, BackendProtocol, ListenerId, ObjectKey, PortKey, RouteId, Snapshot,
+    Transport,
 };
 use portcullis_table::{Family, Rule, Table, Target};
 use tokio::sync::Semaphore;
 
+use crate::access_log::AccessLog;
+use crate::admin::Kept;
 use crate::http::filter::{Filters, Redirect};
+use crate::http::spot::Spots;
 use crate::limits;
 use crate::listener::tls::Terminator;
+use crate::metrics::Metrics;
 use crate::upstream::cluster::{Cluster, Clusters};
 use crate::upstream::resolve::Names;
-
-/// The table with our handles in it.
-pub(crate) type Routes = Table<Upstream>;
 
 /// What all workers of a data plane share.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Semaphore>,
     /// All backends.
     pub(crate) clusters: Clusters,
+    /// Where requests are logged.
+    pub(crate) access_log: AccessLog,
 }
 
 /// What is served by one snapshot.
@@ -37,10 +41,19 @@ pub(crate) struct Shared {
 pub(crate) struct Live {
     /// The snapshot itself, to show and to compare the next with.
     pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) routes: Arc<Routes>,
-    pub(crate) redirects: Arc<Redirects>,
+    pub(crate) routing: Arc<Routing>,
     /// By listener; those without are not TLS.
     pub(crate) terminators: BTreeMap<ListenerId, Arc<Terminator>>,
+    /// Credentials in force that the snapshot no longer has; to show.
+    pub(crate) kept: Kept,
+}
+
+/// What listeners and routes alone decide: kept when only endpoints or certificates change.
+#[derive(Debug)]
+pub(crate) struct Routing {
+    pub(crate) table: Table<Upstream>,
+    pub(crate) redirects: Redirects,
+    pub(crate) spots: Spots,
 }
 
 /// A backendRef of a rule, with what is done to requests that go there.
@@ -73,25 +86,41 @@ pub(crate) enum PortFamily {
 
 impl Shared {
     /// Serves nothing.
-    pub(crate) fn new(snapshot: Snapshot) -> Self {
+    pub(crate) fn new(access_log: AccessLog) -> Self {
         let clusters = Clusters::default();
+        let nothing = Snapshot::empty(ObjectKey::new("", ""), 0);
+        let routing = Routing {
+            table: Table::build(&nothing, None, |id| upstream(&clusters, id)),
+            redirects: Redirects::new(),
+            spots: Spots::new(&nothing, &Metrics::new().gateway(&nothing.gateway)),
+        };
         let live = Live {
-            routes: Arc::new(Table::build(&snapshot, None, |id| upstream(&clusters, id))),
-            snapshot: Arc::new(snapshot),
-            redirects: Arc::default(),
+            routing: Arc::new(routing),
+            kept: Kept::default(),
             terminators: BTreeMap::new(),
+            snapshot: Arc::new(nothing),
         };
         Self {
             live: ArcSwap::from_pointee(live),
             connections: Arc::new(Semaphore::new(limits::MAX_CONNECTIONS)),
             clusters,
+            access_log,
         }
     }
 }
 
 impl Live {
+    /// Whether `snapshot` is routed as this is: endpoints are in the clusters and certificates in
+    /// the terminators.
+    pub(crate) fn routes_like(&self, snapshot: &Snapshot) -> bool {
+        self.snapshot.gateway == snapshot.gateway
+            && self.snapshot.listeners == snapshot.listeners
+            && self.snapshot.http_routes == snapshot.http_routes
+            && self.snapshot.l4_routes == snapshot.l4_routes
+    }
+
     pub(crate) fn family(&self, port: NonZeroU16) -> Option<PortFamily> {
-        match self.routes.port(tcp(port))?.family() {
+        match self.routing.table.port(tcp(port))?.family() {
             Family::Http => Some(PortFamily::Http),
             Family::Tls => Some(PortFamily::Tls),
             Family::Tcp | Family::Udp => None,
@@ -149,10 +178,6 @@ pub(crate) fn upstream(clusters: &Clusters, id: &BackendId) -> Upstream {
             protocol: BackendProtocol::Http1,
             endpoints: Vec::new(),
         };
-        Arc::new(Cluster::new(
-            id.clone(),
-            Arc::new(backend),
-            &Names::default(),
-        ))
+        Arc::new(Cluster::new(Arc::new(backend), &Names::default()))
     }))
 }

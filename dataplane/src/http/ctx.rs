@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use portcullis_ir::ListenerId;
-use portcullis_table::Rule;
+use portcullis_ir::route::Timeouts;
 use tokio::time::Instant;
 
 use super::filter::Filters;
 use super::refusal::Refusal;
+use super::spot::Spot;
 use crate::listener::connection::Connection;
-use crate::state::Upstream;
 use crate::upstream::cluster::{Cluster, Pick};
 
 /// The record of one request.
@@ -19,12 +19,12 @@ pub(crate) struct RequestCtx {
     pub(crate) started: Instant,
     /// The connection it came on.
     pub(crate) connection: Option<Arc<Connection>>,
-    /// The listener it is for.
-    pub(crate) listener: Option<ListenerId>,
-    /// The rule it matched.
-    pub(crate) rule: Option<Arc<Rule<Upstream>>>,
+    /// Where it was taken.
+    pub(crate) spot: Option<Spot>,
     /// How many bytes of its path the rule's prefix took.
     pub(crate) prefix: Option<usize>,
+    /// How long it may take.
+    pub(crate) timeouts: Timeouts,
     /// The backend chosen for it.
     pub(crate) cluster: Option<Arc<Cluster>>,
     /// What is done to it and its answer.
@@ -35,8 +35,14 @@ pub(crate) struct RequestCtx {
     pub(crate) failed: Vec<SocketAddr>,
     /// Attempts made.
     pub(crate) attempts: usize,
+    /// When the first attempt began, since [`RequestCtx::started`].
+    pub(crate) asked: Option<Duration>,
+    /// When the backend's answer began, since [`RequestCtx::started`].
+    pub(crate) answered: Option<Duration>,
     /// Why it was not answered by a backend.
     pub(crate) refusal: Option<Refusal>,
+    /// What the refusal leaves open.
+    pub(crate) detail: Option<Arc<str>>,
 }
 
 impl RequestCtx {
@@ -44,15 +50,18 @@ impl RequestCtx {
         Self {
             started: Instant::now(),
             connection: None,
-            listener: None,
-            rule: None,
+            spot: None,
             prefix: None,
+            timeouts: Timeouts::default(),
             cluster: None,
             filters: None,
             pick: None,
             failed: Vec::new(),
             attempts: 0,
+            asked: None,
+            answered: None,
             refusal: None,
+            detail: None,
         }
     }
 }

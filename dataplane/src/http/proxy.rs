@@ -19,7 +19,7 @@ use portcullis_ir::BackendProtocol;
 use super::ctx::RequestCtx;
 use super::refusal::Refusal;
 use super::select::{Choice, Forward, Refused};
-use super::{forward, respond, select};
+use super::{forward, report, respond, select};
 use crate::limits;
 use crate::listener::stream::connection_of;
 use crate::state::Shared;
@@ -51,13 +51,11 @@ impl Gateway {
                 pick(ctx).await.map(|()| Admission::Forward)
             }
             Choice::Redirect {
-                listener,
-                rule,
+                spot,
                 status,
                 location,
             } => {
-                ctx.listener = Some(listener);
-                ctx.rule = Some(rule);
+                ctx.spot = Some(spot);
                 let sent = respond::redirect(session, Some(&connection), status, location).await;
                 sent.map(|()| Admission::Answered)
                     .map_err(|_| Refusal::ClientGone)
@@ -86,25 +84,25 @@ fn check_head(session: &Session) -> std::result::Result<(), Refusal> {
 
 fn note_refused(ctx: &mut RequestCtx, refused: Refused) -> Refusal {
     let Refused {
-        listener,
-        rule,
+        spot,
         refusal,
+        detail,
     } = refused;
-    ctx.listener = listener;
-    ctx.rule = rule;
+    ctx.spot = spot;
+    ctx.detail = detail;
     refusal
 }
 
 fn note_forward(ctx: &mut RequestCtx, forward: Forward) {
     let Forward {
-        listener,
-        rule,
+        spot,
+        timeouts,
         cluster,
         filters,
         prefix,
     } = forward;
-    ctx.listener = Some(listener);
-    ctx.rule = Some(rule);
+    ctx.spot = Some(spot);
+    ctx.timeouts = timeouts;
     ctx.cluster = Some(cluster);
     ctx.filters = Some(filters);
     ctx.prefix = prefix;
@@ -123,7 +121,7 @@ fn silence(session: &Session, ctx: &RequestCtx) -> Option<Duration> {
     if session.as_downstream().is_upgrade_req() {
         return None;
     }
-    let timeouts = ctx.rule.as_ref()?.timeouts;
+    let timeouts = ctx.timeouts;
     let left = timeouts
         .request
         .map(|all| all.saturating_sub(ctx.started.elapsed()));
@@ -180,6 +178,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestCtx,
     ) -> Result<Box<HttpPeer>> {
         let again = ctx.attempts > 0;
+        ctx.asked.get_or_insert_with(|| ctx.started.elapsed());
         ctx.attempts += 1;
         if again && let Err(refusal) = pick(ctx).await {
             ctx.refusal = Some(refusal);
@@ -237,6 +236,7 @@ impl ProxyHttp for Gateway {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             session.set_read_timeout(None);
         }
+        ctx.answered = Some(ctx.started.elapsed());
         forward::strip_hop_by_hop(response);
         if let Some(filters) = &ctx.filters {
             filters.response_headers().apply(response);
@@ -292,7 +292,7 @@ impl ProxyHttp for Gateway {
             .refusal
             .get_or_insert_with(|| respond::refusal_of(error));
         session.set_keepalive(None);
-        tracing::debug!(%error, reason = refusal.reason(), "request failed");
+        tracing::debug!(%error, ?refusal, "request failed");
         if session.response_written().is_none() {
             // An error means that the client is gone, which is nothing to act on.
             let _ = respond::refuse(session, ctx.connection.as_deref(), refusal).await;
@@ -304,7 +304,13 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn logging(&self, _session: &mut Session, _error: Option<&Error>, ctx: &mut RequestCtx) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestCtx) {
+        if let Some(error) = error {
+            // The answer had begun, or there was nobody to answer.
+            ctx.refusal
+                .get_or_insert_with(|| respond::refusal_of(error));
+        }
+        report::report(session, ctx, &self.shared.access_log);
         if let Some(connection) = &ctx.connection {
             connection.request_ends();
         }

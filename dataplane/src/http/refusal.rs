@@ -4,6 +4,8 @@
 
 use http::StatusCode;
 
+use crate::access_log::ResponseFlag;
+
 /// Why a request was not answered by a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -35,8 +37,10 @@ pub(crate) enum Refusal {
     ConnectFailed,
     /// The endpoint did not take the connection in time.
     ConnectTimeout,
-    /// The endpoint broke off, or answered against the protocol.
-    BackendFailed,
+    /// The endpoint broke off.
+    BackendClosed,
+    /// The endpoint answered against the protocol.
+    BackendProtocol,
     /// The endpoint did not answer in the time the route gives.
     BackendTimeout,
     /// The client was gone before the answer was; nothing is sent.
@@ -68,7 +72,9 @@ impl Refusal {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ConnectFailed | Self::BackendFailed => StatusCode::BAD_GATEWAY,
+            Self::ConnectFailed | Self::BackendClosed | Self::BackendProtocol => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::ConnectTimeout | Self::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::ClientGone => return None,
         })
@@ -90,33 +96,33 @@ impl Refusal {
             Self::NoEndpoints => "no endpoints\n",
             Self::ConnectFailed => "cannot connect to backend\n",
             Self::ConnectTimeout => "backend took too long to connect\n",
-            Self::BackendFailed => "backend failed\n",
+            Self::BackendClosed => "backend closed the connection\n",
+            Self::BackendProtocol => "bad answer from backend\n",
             Self::BackendTimeout => "backend took too long\n",
             Self::ClientGone => "",
             Self::Internal => "internal error\n",
         }
     }
 
-    /// A word for logs and metrics.
-    pub(crate) fn reason(self) -> &'static str {
+    /// What it is logged and counted as.
+    pub(crate) fn flag(self) -> ResponseFlag {
         match self {
-            Self::BadHost => "bad_host",
-            Self::BadTarget => "bad_target",
-            Self::AmbiguousLength => "ambiguous_length",
-            Self::Malformed => "malformed",
-            Self::TargetTooLong => "target_too_long",
-            Self::HeadersTooLarge => "headers_too_large",
-            Self::RequestTimeout => "request_timeout",
-            Self::Misdirected => "misdirected",
-            Self::NoRoute => "no_route",
-            Self::InvalidBackend => "invalid_backend",
-            Self::NoEndpoints => "no_endpoints",
-            Self::ConnectFailed => "connect_failed",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::BackendFailed => "backend_failed",
-            Self::BackendTimeout => "backend_timeout",
-            Self::ClientGone => "client_gone",
-            Self::Internal => "internal",
+            Self::BadHost | Self::BadTarget | Self::AmbiguousLength | Self::Malformed => {
+                ResponseFlag::BadRequest
+            }
+            Self::TargetTooLong => ResponseFlag::UriTooLong,
+            Self::HeadersTooLarge => ResponseFlag::HeadersTooLarge,
+            Self::RequestTimeout => ResponseFlag::ClientTimeout,
+            Self::Misdirected => ResponseFlag::Misdirected,
+            Self::NoRoute => ResponseFlag::NoRoute,
+            Self::InvalidBackend => ResponseFlag::InvalidBackend,
+            Self::NoEndpoints => ResponseFlag::NoEndpoints,
+            Self::ConnectFailed | Self::ConnectTimeout => ResponseFlag::ConnectFailed,
+            Self::BackendClosed => ResponseFlag::BackendClosed,
+            Self::BackendProtocol => ResponseFlag::BackendProtocol,
+            Self::BackendTimeout => ResponseFlag::Timeout,
+            Self::ClientGone => ResponseFlag::ClientClosed,
+            Self::Internal => ResponseFlag::Internal,
         }
     }
 
@@ -136,7 +142,8 @@ impl Refusal {
             | Self::RequestTimeout
             | Self::ConnectFailed
             | Self::ConnectTimeout
-            | Self::BackendFailed
+            | Self::BackendClosed
+            | Self::BackendProtocol
             | Self::BackendTimeout
             | Self::ClientGone
             | Self::Internal => Afterwards::Close,

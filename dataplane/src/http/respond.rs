@@ -130,12 +130,10 @@ fn of_backend(error: &ErrorType) -> Refusal {
         | E::BindError
         | E::AcceptError
         | E::SocketError => Refusal::ConnectFailed,
-        E::InvalidHTTPHeader
-        | E::H1Error
-        | E::H2Error
-        | E::H2Downgrade
-        | E::InvalidH2
-        | E::ReadError
+        E::InvalidHTTPHeader | E::H1Error | E::H2Error | E::H2Downgrade | E::InvalidH2 => {
+            Refusal::BackendProtocol
+        }
+        E::ReadError
         | E::WriteError
         | E::ConnectionClosed
         | E::HTTPStatus(_)
@@ -146,6 +144,6 @@ fn of_backend(error: &ErrorType) -> Refusal {
         | E::InternalError
         | E::UnknownError
         | E::Custom(_)
-        | E::CustomCode(..) => Refusal::BackendFailed,
+        | E::CustomCode(..) => Refusal::BackendClosed,
     }
 }

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use http::{Uri, Version, header};
+use http::{Version, header};
 use pingora_http::RequestHeader;
+use portcullis_ir::ListenerProtocol;
 use portcullis_ir::filter::RedirectScheme;
-use portcullis_ir::{ListenerId, ListenerProtocol};
+use portcullis_ir::route::Timeouts;
 use portcullis_table::{
     Authority, Destination, Host, ListenerTable, PathMatched, PortTable, RequestParts, Rule,
+    Selected,
 };
 
 use super::filter::{Filters, RequestFacts};
 use super::refusal::Refusal;
+use super::spot::Spot;
 use crate::limits;
 use crate::listener::connection::Connection;
 use crate::state::{self, Live, Upstream};
@@ -23,8 +26,7 @@ pub(crate) enum Choice {
     Forward(Forward),
     /// It is answered with a redirect.
     Redirect {
-        listener: ListenerId,
-        rule: Arc<Rule<Upstream>>,
+        spot: Spot,
         status: http::StatusCode,
         location: http::HeaderValue,
     },
@@ -32,8 +34,8 @@ pub(crate) enum Choice {
 
 /// Where a request is forwarded to.
 pub(crate) struct Forward {
-    pub(crate) listener: ListenerId,
-    pub(crate) rule: Arc<Rule<Upstream>>,
+    pub(crate) spot: Spot,
+    pub(crate) timeouts: Timeouts,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) filters: Arc<Filters>,
     /// How many bytes of the path the match's prefix took.
@@ -42,17 +44,18 @@ pub(crate) struct Forward {
 
 /// A refusal, with what was found before it.
 pub(crate) struct Refused {
-    pub(crate) listener: Option<ListenerId>,
-    pub(crate) rule: Option<Arc<Rule<Upstream>>>,
+    pub(crate) spot: Option<Spot>,
     pub(crate) refusal: Refusal,
+    /// What the refusal leaves open.
+    pub(crate) detail: Option<Arc<str>>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self {
-            listener: None,
-            rule: None,
+            spot: None,
             refusal,
+            detail: None,
         }
     }
 }
@@ -98,96 +101,100 @@ pub(crate) fn choose(
 ) -> Result<Choice, Refused> {
     let authority = authority(request)?;
     let host = Host::new(authority.unwrap_or_default());
-    let port = live
-        .routes
-        .port(state::tcp(connection.port))
-        .ok_or(Refusal::NoRoute)?;
-    let listener = listener(port, connection, &host)?;
-    let with_listener = |refusal| Refused {
-        listener: Some(listener.id.clone()),
-        rule: None,
-        refusal,
+    let port = live.routing.table.port(state::tcp(connection.port));
+    let port = port.ok_or_else(|| nowhere(live))?;
+    let listener = listener(port, connection, &host).map_err(|refusal| Refused {
+        spot: Some(live.routing.spots.nowhere()),
+        ..Refused::from(refusal)
+    })?;
+    let unrouted = |refusal| Refused {
+        spot: Some(live.routing.spots.of_listener(&listener.id)),
+        ..Refused::from(refusal)
     };
-    let parts = parts(request).map_err(with_listener)?;
-    let selected = listener
-        .select(&host, &parts)
-        .ok_or(Refusal::NoRoute)
-        .map_err(with_listener)?;
-    let prefix = match selected.path {
+    let parts = parts(request).map_err(unrouted)?;
+    let selected = listener.select(&host, &parts);
+    let Selected { rule, path } = selected.ok_or_else(|| unrouted(Refusal::NoRoute))?;
+    let prefix = match path {
         PathMatched::Prefix { length } => Some(length),
         PathMatched::Exact | PathMatched::Regex => None,
     };
-    let found = Found {
-        live,
-        listener,
-        rule: selected.rule,
-        prefix,
-    };
-    if state::has_redirect(&selected.rule.filters) {
-        return found.redirect(connection, &request.uri, authority);
-    }
-    found.forward()
-}
-
-/// A rule that was found for a request.
-struct Found<'a> {
-    live: &'a Live,
-    listener: &'a ListenerTable<Upstream>,
-    rule: &'a Arc<Rule<Upstream>>,
-    prefix: Option<usize>,
-}
-
-impl Found<'_> {
-    fn refused(&self, refusal: Refusal) -> Refused {
-        let listener = Some(self.listener.id.clone());
-        Refused {
-            listener,
-            rule: Some(Arc::clone(self.rule)),
-            refusal,
-        }
-    }
-
-    fn forward(&self) -> Result<Choice, Refused> {
-        let target = self.rule.backends.pick();
-        match &target.destination {
-            Destination::Backend { id: _, handle } => Ok(Choice::Forward(Forward {
-                listener: self.listener.id.clone(),
-                rule: Arc::clone(self.rule),
-                cluster: Arc::clone(&handle.cluster),
-                filters: handle.filters(self.rule, target),
-                prefix: self.prefix,
-            })),
-            Destination::Invalid { reason: _ } => Err(self.refused(Refusal::InvalidBackend)),
-        }
-    }
-
-    fn redirect(
-        &self,
-        connection: &Connection,
-        uri: &Uri,
-        authority: Option<&str>,
-    ) -> Result<Choice, Refused> {
-        let key = (self.rule.route.clone(), self.rule.index);
-        let redirect = self.live.redirects.get(&key);
-        let redirect = redirect.ok_or_else(|| self.refused(Refusal::Internal))?;
-        let tls = matches!(self.listener.protocol, ListenerProtocol::Https(_));
-        let location = redirect.location(&RequestFacts {
-            scheme: if tls {
-                RedirectScheme::Https
-            } else {
-                RedirectScheme::Http
-            },
+    let spot = live
+        .routing
+        .spots
+        .of_rule(&listener.id, &rule.route, rule.index);
+    if state::has_redirect(&rule.filters) {
+        let facts = RequestFacts {
+            scheme: scheme(&listener.protocol),
             listener_port: connection.port,
             authority,
-            uri,
-            prefix: self.prefix.and_then(|length| uri.path().get(..length)),
-        });
-        Ok(Choice::Redirect {
-            listener: self.listener.id.clone(),
-            rule: Arc::clone(self.rule),
-            status: redirect.status(),
-            location: location.map_err(|_| self.refused(Refusal::BadTarget))?,
-        })
+            uri: &request.uri,
+            prefix: prefix.and_then(|length| request.uri.path().get(..length)),
+        };
+        return redirect(live, rule, &facts, spot);
+    }
+    forward(rule, prefix, spot)
+}
+
+fn nowhere(live: &Live) -> Refused {
+    Refused {
+        spot: Some(live.routing.spots.nowhere()),
+        ..Refused::from(Refusal::NoRoute)
+    }
+}
+
+fn forward(rule: &Rule<Upstream>, prefix: Option<usize>, spot: Spot) -> Result<Choice, Refused> {
+    let target = rule.backends.pick();
+    match &target.destination {
+        Destination::Backend { id: _, handle } => Ok(Choice::Forward(Forward {
+            spot,
+            timeouts: rule.timeouts,
+            cluster: Arc::clone(&handle.cluster),
+            filters: handle.filters(rule, target),
+            prefix,
+        })),
+        Destination::Invalid { reason } => Err(Refused {
+            spot: Some(spot),
+            refusal: Refusal::InvalidBackend,
+            detail: Some(reason.as_str().into()),
+        }),
+    }
+}
+
+fn redirect(
+    live: &Live,
+    rule: &Rule<Upstream>,
+    facts: &RequestFacts<'_>,
+    spot: Spot,
+) -> Result<Choice, Refused> {
+    let redirect = live
+        .routing
+        .redirects
+        .get(&(rule.route.clone(), rule.index));
+    let found = redirect.ok_or(Refusal::Internal).and_then(|redirect| {
+        let location = redirect.location(facts).map_err(|_| Refusal::BadTarget)?;
+        Ok((redirect.status(), location))
+    });
+    match found {
+        Ok((status, location)) => Ok(Choice::Redirect {
+            spot,
+            status,
+            location,
+        }),
+        Err(refusal) => Err(Refused {
+            spot: Some(spot),
+            ..Refused::from(refusal)
+        }),
+    }
+}
+
+fn scheme(protocol: &ListenerProtocol) -> RedirectScheme {
+    match protocol {
+        ListenerProtocol::Https(_) => RedirectScheme::Https,
+        ListenerProtocol::Http
+        | ListenerProtocol::TlsTerminate(_)
+        | ListenerProtocol::TlsPassthrough
+        | ListenerProtocol::Tcp
+        | ListenerProtocol::Udp => RedirectScheme::Http,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -17,6 +18,7 @@ use super::connection::{CloseReason, Connection, HttpVersion};
 use super::stream::{ClientStream, Transport};
 use super::tls::handshake;
 use crate::limits;
+use crate::metrics::{GatewayMetrics, PortMetrics};
 use crate::state::PortFamily;
 use crate::worker::Worker;
 
@@ -27,27 +29,33 @@ pub(crate) fn serve_port(worker: &Arc<Worker>, share: Share) {
         sockets,
         signals,
         accepting,
+        gateway,
+        metrics,
     } = share;
+    let entrance = Arc::new(Entrance {
+        port,
+        signals,
+        gateway,
+        metrics,
+        worker: Arc::clone(worker),
+    });
     for socket in sockets {
-        let place = Place {
-            port,
-            signals: signals.clone(),
-            worker: Arc::clone(worker),
-        };
+        let entrance = Arc::clone(&entrance);
         let accepting = accepting.clone();
         match listen(socket) {
-            Ok(listener) => drop(tokio::spawn(accept_loop(listener, place, accepting))),
+            Ok(listener) => drop(tokio::spawn(accept_loop(listener, entrance, accepting))),
             Err(error) => warn!(port, %error, "cannot serve port"),
         }
     }
 }
 
 /// Where a connection came in.
-#[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct Entrance {
     /// The listener port as the user wrote it.
-    pub(crate) port: std::num::NonZeroU16,
+    pub(crate) port: NonZeroU16,
     pub(crate) signals: Signals,
+    pub(crate) gateway: Arc<GatewayMetrics>,
+    pub(crate) metrics: Arc<PortMetrics>,
     pub(crate) worker: Arc<Worker>,
 }
 
@@ -57,30 +65,35 @@ fn listen(socket: StdListener) -> io::Result<TcpListener> {
 }
 
 /// Accepts until the port is closed. `_accepting` tells the rest that the socket is gone.
-async fn accept_loop(listener: TcpListener, place: Place, _accepting: mpsc::Sender<Never>) {
-    let mut stage = place.signals.stage.clone();
+async fn accept_loop(
+    listener: TcpListener,
+    entrance: Arc<Entrance>,
+    _accepting: mpsc::Sender<Never>,
+) {
+    let mut stage = entrance.signals.stage.clone();
     loop {
         let accepted = tokio::select! {
             biased;
             _ = stage.wait_for(|stage| *stage == Stage::Closed) => return,
-            accepted = next(&listener, &place.worker) => accepted,
+            accepted = next(&listener, &entrance.worker) => accepted,
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                let place = place.clone();
+                let entrance = Arc::clone(&entrance);
                 tokio::spawn(async move {
-                    serve(stream, peer, &place).await;
-                    drop(permit);
+                    let open = entrance.metrics.connection();
+                    serve(stream, peer, &entrance).await;
+                    drop((open, permit));
                 });
             }
             Err(error) => match AcceptFailure::of(&error) {
                 AcceptFailure::Connection => debug!(%error, "a connection was gone when accepted"),
                 AcceptFailure::Exhausted => {
-                    warn!(port = place.port, %error, "cannot accept for now");
+                    warn!(port = entrance.port, %error, "cannot accept for now");
                     tokio::time::sleep(limits::ACCEPT_BACK_OFF).await;
                 }
                 AcceptFailure::Fatal => {
-                    warn!(port = place.port, %error, "listening socket broken");
+                    warn!(port = entrance.port, %error, "listening socket broken");
                     return;
                 }
             },
@@ -138,15 +151,15 @@ impl AcceptFailure {
     }
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, place: &Place) {
+async fn serve(stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
     if let Err(error) = prepare(&stream) {
         debug!(%peer, %error, "connection was gone when accepted");
         return;
     }
-    let family = place.worker.shared.live.load().family(place.port);
+    let family = entrance.worker.shared.live.load().family(entrance.port);
     match family {
-        Some(PortFamily::Http) => serve_plain(stream, peer, place).await,
-        Some(PortFamily::Tls) => handshake::serve_tls(stream, peer, place).await,
+        Some(PortFamily::Http) => serve_plain(stream, peer, entrance).await,
+        Some(PortFamily::Tls) => handshake::serve_tls(stream, peer, entrance).await,
         // The port is about to be closed, or speaks what this data plane does not.
         None => {}
     }
@@ -160,18 +173,17 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keep_alive)
 }
 
-async fn serve_plain(mut stream: TcpStream, peer: SocketAddr, place: &Place) {
+async fn serve_plain(mut stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
     let mut unread = BytesMut::new();
     let sniffed = sniff(&mut stream, &mut unread);
-    let leaving = place.signals.stage.clone();
+    let leaving = entrance.signals.stage.clone();
     let version = tokio::select! {
         version = sniffed => version,
         () = closed(leaving) => return,
     };
     let Some(version) = version else { return };
-    let stage = place.signals.stage.clone();
-    let connection = Connection::new(place.port, peer, None, version, stage);
-    serve_http(Transport::Plain(stream), unread, connection, place).await;
+    let connection = Connection::new(entrance, peer, None, version);
+    serve_http(Transport::Plain(stream), unread, connection, entrance).await;
 }
 
 async fn closed(mut stage: tokio::sync::watch::Receiver<Stage>) {
@@ -210,13 +222,13 @@ pub(crate) async fn serve_http(
     transport: Transport,
     unread: BytesMut,
     connection: Connection,
-    place: &Place,
+    entrance: &Entrance,
 ) {
     let connection = Arc::new(connection);
     let stream = ClientStream::new(transport, unread, Arc::clone(&connection));
     tokio::select! {
         biased;
-        () = place.worker.process(Box::new(stream), &place.signals.shutdown) => {}
+        () = entrance.worker.process(Box::new(stream), &entrance.signals.shutdown) => {}
         reason = connection.should_close() => match reason {
             CloseReason::HeadTimeout => info!(
                 peer = %connection.peer,

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_ir::{PortKey, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -15,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use super::{PortStates, Stage};
 use crate::config::Config;
 use crate::limits;
+use crate::metrics::{GatewayMetrics, PortMetrics};
 
 /// Why a port is not bound.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +83,7 @@ pub(crate) struct BoundPort {
     stage: watch::Sender<Stage>,
     /// pingora's own form of "not [`Stage::Open`]".
     shutdown: watch::Sender<bool>,
+    leaving: Arc<AtomicBool>,
     /// Closed when the last accept loop has dropped its socket.
     accepting: mpsc::Receiver<Never>,
 }
@@ -99,6 +103,10 @@ pub(crate) struct Share {
     pub(crate) signals: Signals,
     /// Dropped with the sockets.
     pub(crate) accepting: mpsc::Sender<Never>,
+    /// What the Gateway counts.
+    pub(crate) gateway: Arc<GatewayMetrics>,
+    /// What this port counts.
+    pub(crate) metrics: Arc<PortMetrics>,
 }
 
 /// How a port tells its connections to end.
@@ -108,6 +116,8 @@ pub(crate) struct Signals {
     pub(crate) stage: watch::Receiver<Stage>,
     /// For pingora.
     pub(crate) shutdown: watch::Receiver<bool>,
+    /// Not [`Stage::Open`], for the look at it that every request takes.
+    pub(crate) leaving: Arc<AtomicBool>,
 }
 
 impl Ports {
@@ -117,13 +127,14 @@ impl Ports {
         &mut self,
         wanted: &BTreeSet<PortKey>,
         config: &Config,
+        gateway: &Arc<GatewayMetrics>,
     ) -> (PortStates, Vec<Vec<Share>>) {
         self.bound.retain(|_, port| !port.is_dead());
         let mut shares: Vec<_> = (0..config.workers.get()).map(|_| Vec::new()).collect();
         let mut states = PortStates::new();
         for key in wanted {
             if !self.bound.contains_key(key) {
-                match self.bind(*key, config) {
+                match self.bind(*key, config, gateway) {
                     Ok((port, new)) => {
                         self.bound.insert(*key, port);
                         shares
@@ -156,7 +167,12 @@ impl Ports {
         self.bound.values().for_each(|port| port.enter(stage));
     }
 
-    fn bind(&self, key: PortKey, config: &Config) -> Result<(BoundPort, Vec<Share>), BindFailure> {
+    fn bind(
+        &self,
+        key: PortKey,
+        config: &Config,
+        gateway: &Arc<GatewayMetrics>,
+    ) -> Result<(BoundPort, Vec<Share>), BindFailure> {
         if key.transport == Transport::Udp {
             return Err(BindFailure::Udp);
         }
@@ -175,7 +191,7 @@ impl Ports {
             port = bound.port();
             addresses.push(bound);
         }
-        Ok(share_out(key.port, addresses, sockets))
+        Ok(share_out(key, addresses, sockets, gateway))
     }
 
     fn holder_of(&self, real: u16) -> Option<NonZeroU16> {
@@ -190,6 +206,7 @@ impl Ports {
 
 impl BoundPort {
     fn enter(&self, stage: Stage) {
+        self.leaving.store(true, Ordering::Relaxed);
         self.stage
             .send_if_modified(|now| std::mem::replace(now, stage.max(*now)) != *now);
         self.shutdown
@@ -225,25 +242,35 @@ impl Ports {
 }
 
 fn share_out(
-    port: NonZeroU16,
+    key: PortKey,
     addresses: Vec<SocketAddr>,
     sockets: Vec<Vec<TcpListener>>,
+    gateway: &Arc<GatewayMetrics>,
 ) -> (BoundPort, Vec<Share>) {
     let (stage_sender, stage) = watch::channel(Stage::Open);
     let (shutdown_sender, shutdown) = watch::channel(false);
     let (accepting, closed) = mpsc::channel(1);
-    let signals = Signals { stage, shutdown };
+    let leaving = Arc::new(AtomicBool::new(false));
+    let signals = Signals {
+        stage,
+        shutdown,
+        leaving: Arc::clone(&leaving),
+    };
+    let metrics = gateway.port(key);
     let shares = sockets.into_iter().map(|sockets| Share {
-        port,
+        port: key.port,
         sockets,
         signals: signals.clone(),
         accepting: accepting.clone(),
+        gateway: Arc::clone(gateway),
+        metrics: Arc::clone(&metrics),
     });
     let shares = shares.collect();
     let bound = BoundPort {
         addresses,
         stage: stage_sender,
         shutdown: shutdown_sender,
+        leaving,
         accepting: closed,
     };
     (bound, shares)
@@ -292,11 +319,7 @@ fn explain(error: &io::Error, written: NonZeroU16, real: u16, address: IpAddr) -
     match error.kind() {
         io::ErrorKind::AddrInUse => BindFailure::InUse { real },
         io::ErrorKind::PermissionDenied => {
-            let suggestion = if real == 443 {
-                8443
-            } else {
-                8000 + real % 1000
-            };
+            let suggestion = 8000 + real % 1000;
             BindFailure::Permission {
                 real,
                 written,

@@ -10,7 +10,9 @@ use portcullis_ir::ListenerId;
 use tokio::sync::{Notify, watch};
 
 use super::Stage;
+use super::accept::Entrance;
 use crate::limits;
+use crate::metrics::GatewayMetrics;
 
 /// One client connection.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) tls: Option<TlsSession>,
     /// What is spoken.
     pub(crate) version: HttpVersion,
+    /// Where its refused requests are counted.
+    pub(crate) gateway: Arc<GatewayMetrics>,
     phase: AtomicU8,
     head_bytes: AtomicUsize,
     /// Heads read so far: tells the watchdog that progress was made. Wraps.
@@ -32,6 +36,7 @@ pub(crate) struct Connection {
     lingers: AtomicBool,
     became_idle: Notify,
     stage: watch::Receiver<Stage>,
+    leaving: Arc<AtomicBool>,
 }
 
 /// The TLS side of a connection.
@@ -41,6 +46,10 @@ pub(crate) struct TlsSession {
     pub(crate) listener: ListenerId,
     /// The name the client asked for, lower case.
     pub(crate) server_name: Option<Arc<str>>,
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub(crate) version: Option<&'static str>,
+    /// The subject of the certificate that the client showed.
+    pub(crate) client_subject: Option<Arc<str>>,
 }
 
 /// What is spoken on a connection, as ALPN or the first bytes decided.
@@ -66,32 +75,33 @@ pub(crate) enum Phase {
 
 impl Connection {
     pub(crate) fn new(
-        port: NonZeroU16,
+        entrance: &Entrance,
         peer: SocketAddr,
         tls: Option<TlsSession>,
         version: HttpVersion,
-        stage: watch::Receiver<Stage>,
     ) -> Self {
         let peer_text = HeaderValue::try_from(peer.ip().to_canonical().to_string())
             .unwrap_or(HeaderValue::from_static("unknown"));
         Self {
-            port,
+            port: entrance.port,
             peer,
             peer_text,
             tls,
             version,
+            gateway: Arc::clone(&entrance.gateway),
             phase: AtomicU8::new(Phase::Idle as u8),
             head_bytes: AtomicUsize::new(0),
             heads: AtomicU32::new(0),
             lingers: AtomicBool::new(false),
             became_idle: Notify::new(),
-            stage,
+            stage: entrance.signals.stage.clone(),
+            leaving: Arc::clone(&entrance.signals.leaving),
         }
     }
 
     /// Whether clients on this connection are asked to leave.
     pub(crate) fn is_leaving(&self) -> bool {
-        *self.stage.borrow() != Stage::Open
+        self.leaving.load(Ordering::Relaxed)
     }
 
     pub(crate) fn phase(&self) -> Phase {

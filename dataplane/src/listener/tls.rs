@@ -25,6 +25,7 @@ mod version1;
 
 use certificates::{CertificateFailure, Certificates};
 
+use crate::admin::Kept;
 use crate::limits;
 
 /// How one listener ends TLS.
@@ -110,6 +111,23 @@ impl Credentials {
     /// The bundle in force under `id`.
     pub(crate) fn bundle(&self, id: &TrustBundleId) -> Option<&Arc<TrustAnchors>> {
         self.bundles.get(id)
+    }
+
+    /// What is in force although `snapshot` says that its source is unusable.
+    pub(crate) fn kept(&self, snapshot: &Snapshot) -> Kept {
+        let mut kept = Kept::default();
+        for (id, certificate) in &snapshot.certificates {
+            if let (Certificate::Unusable { .. }, Some(chain)) = (certificate, self.certificate(id))
+            {
+                kept.certificates.insert(id.clone(), chain.leaf.clone());
+            }
+        }
+        for (id, bundle) in &snapshot.trust_bundles {
+            if let (TrustBundle::Unusable { .. }, Some(anchors)) = (bundle, self.bundle(id)) {
+                kept.trust.insert(id.clone(), anchors.info.clone());
+            }
+        }
+        kept
     }
 
     fn inputs(&self, termination: &TlsTermination) -> Inputs {

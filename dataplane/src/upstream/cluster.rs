@@ -17,8 +17,6 @@ use super::resolve::{Name, Names};
 /// A backend as requests see it.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    /// For logs.
-    pub(crate) id: BackendId,
     current: ArcSwap<Members>,
     turn: AtomicUsize,
 }
@@ -40,10 +38,9 @@ enum Member {
 
 impl Cluster {
     /// A cluster of `backend`'s endpoints.
-    pub(crate) fn new(id: BackendId, backend: Arc<Backend>, names: &Names) -> Self {
+    pub(crate) fn new(backend: Arc<Backend>, names: &Names) -> Self {
         let members = Members::new(backend, names);
         Self {
-            id,
             current: ArcSwap::from_pointee(members),
             turn: AtomicUsize::new(0),
         }
@@ -141,7 +138,7 @@ impl Clusters {
             if let Some(cluster) = by_id.get(id) {
                 cluster.update(backend, &self.names);
             } else {
-                let cluster = Cluster::new(id.clone(), Arc::clone(backend), &self.names);
+                let cluster = Cluster::new(Arc::clone(backend), &self.names);
                 by_id.insert(id.clone(), Arc::new(cluster));
             }
         }

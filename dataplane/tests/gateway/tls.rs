@@ -40,7 +40,7 @@ async fn try_get(config: &Arc<ClientConfig>, at: SocketAddr, name: &str) -> Opti
     connection.receive().await
 }
 
-async fn status(config: &Arc<ClientConfig>, at: SocketAddr, name: &str) -> Option<u16> {
+pub(crate) async fn status(config: &Arc<ClientConfig>, at: SocketAddr, name: &str) -> Option<u16> {
     try_get(config, at, name).await.map(|reply| reply.status)
 }
 

@@ -7,56 +7,76 @@ use bytes::BytesMut;
 use portcullis_ir::{ListenerId, ListenerProtocol};
 use portcullis_table::Host;
 use rustls::server::Accepted;
+use rustls::{ProtocolVersion, ServerConnection};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 use tracing::info;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::Terminator;
 use super::failure::HandshakeFailure;
 use crate::limits;
-use crate::listener::accept::{Place, serve_http};
+use crate::listener::accept::{Entrance, serve_http};
 use crate::listener::connection::{Connection, HttpVersion, TlsSession};
 use crate::listener::sni::{self, HelloError};
 use crate::listener::stream::Transport;
 use crate::state::{self, Live};
 
 /// Ends TLS on `stream` and serves what is inside.
-pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, place: &Place) {
+pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
     let mut server_name = None;
-    let handshake = shake_hands(stream, place, &mut server_name);
+    let handshake = shake_hands(stream, entrance, &mut server_name);
     let outcome = tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, handshake).await;
     match outcome.unwrap_or(Err(HandshakeFailure::Timeout)) {
         Ok((stream, listener)) => {
-            let version = match stream.get_ref().1.alpn_protocol() {
+            entrance.metrics.handshakes.increment();
+            let session = stream.get_ref().1;
+            let version = match session.alpn_protocol() {
                 Some(b"h2") => HttpVersion::Http2,
                 _ => HttpVersion::Http1,
             };
-            let tls = TlsSession {
-                listener,
-                server_name,
-            };
-            let stage = place.signals.stage.clone();
-            let connection = Connection::new(place.port, peer, Some(tls), version, stage);
-            serve_http(
-                Transport::Tls(Box::new(stream)),
-                BytesMut::new(),
-                connection,
-                place,
-            )
-            .await;
+            let tls = tls_session(session, listener, server_name);
+            let connection = Connection::new(entrance, peer, Some(tls), version);
+            let transport = Transport::Tls(Box::new(stream));
+            serve_http(transport, BytesMut::new(), connection, entrance).await;
         }
         Err(failure) => {
+            entrance.metrics.handshake_failures[failure.label()].increment();
+            let port = entrance.port;
             let sni = server_name.as_deref().unwrap_or("-");
-            info!(%peer, port = place.port, sni, reason = %failure, "TLS handshake failed");
+            info!(%peer, port, sni, reason = %failure, "TLS handshake failed");
         }
+    }
+}
+
+fn tls_session(
+    session: &ServerConnection,
+    listener: ListenerId,
+    server_name: Option<Arc<str>>,
+) -> TlsSession {
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
+        Some(ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
+        _ => None,
+    };
+    let leaf = session.peer_certificates().and_then(<[_]>::first);
+    let client_subject = leaf.and_then(|der| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Some(certificate.subject().to_string().into())
+    });
+    TlsSession {
+        listener,
+        server_name,
+        version,
+        client_subject,
     }
 }
 
 async fn shake_hands(
     mut stream: TcpStream,
-    place: &Place,
+    entrance: &Entrance,
     server_name: &mut Option<Arc<str>>,
 ) -> Result<(TlsStream<TcpStream>, ListenerId), HandshakeFailure> {
     let accepted = match sni::read_hello(&mut stream).await {
@@ -73,8 +93,8 @@ async fn shake_hands(
         .server_name()
         .map(|name| name.to_ascii_lowercase().into());
     let chosen = choose(
-        &place.worker.shared.live.load(),
-        place,
+        &entrance.worker.shared.live.load(),
+        entrance,
         server_name.as_deref(),
     );
     let (listener, terminator) = match chosen {
@@ -94,11 +114,11 @@ async fn shake_hands(
 /// other host's certificate would tell which hosts there are, and confuse clients.
 fn choose(
     live: &Live,
-    place: &Place,
+    entrance: &Entrance,
     server_name: Option<&str>,
 ) -> Result<(ListenerId, Arc<Terminator>), HandshakeFailure> {
     let host = server_name.map_or(Host::NONE, Host::new);
-    let port = live.routes.port(state::tcp(place.port));
+    let port = live.routing.table.port(state::tcp(entrance.port));
     let listener = port
         .and_then(|port| port.listener(&host))
         .ok_or_else(|| match server_name {

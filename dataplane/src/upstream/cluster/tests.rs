@@ -1,1 +1,62 @@
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::*;
+
+fn backend(ports: &[u16]) -> Arc<Backend> {
+    let endpoint = |port: &u16| Endpoint {
+        host: EndpointHost::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        port: *port,
+    };
+    Arc::new(Backend {
+        protocol: BackendProtocol::Http1,
+        endpoints: ports.iter().map(endpoint).collect(),
+    })
+}
+
+async fn next(cluster: &Cluster, tried: &[u16]) -> Option<u16> {
+    let tried: Vec<_> = tried
+        .iter()
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, *port)))
+        .collect();
+    cluster.next(&tried).await.map(|pick| pick.address.port())
+}
+
+#[tokio::test]
+async fn endpoints_take_turns() {
+    let cluster = Cluster::new(backend(&[1, 2, 3]), &Names::default());
+    let mut picks = Vec::new();
+    for _ in 0..6 {
+        picks.push(next(&cluster, &[]).await.unwrap());
+    }
+    assert_eq!(picks, [1, 2, 3, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_failed_is_passed_over_unless_it_is_the_only_one() {
+    let cluster = Cluster::new(backend(&[1, 2]), &Names::default());
+    for _ in 0..4 {
+        assert_eq!(next(&cluster, &[1]).await, Some(2));
+    }
+    let cluster = Cluster::new(backend(&[1]), &Names::default());
+    assert_eq!(next(&cluster, &[1]).await, Some(1));
+}
+
+#[tokio::test]
+async fn no_endpoint_is_no_pick() {
+    let cluster = Cluster::new(backend(&[]), &Names::default());
+    assert_eq!(next(&cluster, &[]).await, None);
+}
+
+#[tokio::test]
+async fn a_cluster_stays_when_its_endpoints_change() {
+    let id = BackendId::new("Service/default/a/80");
+    let clusters = Clusters::default();
+    let first = BTreeMap::from([(id.clone(), backend(&[1]))]);
+    assert_eq!(clusters.update(&first), ClusterChange::Set);
+    let cluster = clusters.cluster(&id).unwrap();
+    let second = BTreeMap::from([(id.clone(), backend(&[2]))]);
+    assert_eq!(clusters.update(&second), ClusterChange::None);
+    assert_eq!(next(&cluster, &[]).await, Some(2));
+    assert_eq!(clusters.update(&BTreeMap::new()), ClusterChange::Set);
+    assert!(clusters.cluster(&id).is_none());
+}

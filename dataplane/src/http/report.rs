@@ -1,0 +1,85 @@
+//! What remains of a request when it is over: a log record and some counts.
+
+use std::time::{Duration, SystemTime};
+
+use http::header;
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+use super::ctx::RequestCtx;
+use crate::access_log::{AccessLog, Record};
+
+/// Counts and logs a request.
+pub(crate) fn report(session: &Session, ctx: &RequestCtx, log: &AccessLog) {
+    let duration = ctx.started.elapsed();
+    let status = session.response_written().map(|answer| answer.status);
+    if let Some(connection) = &ctx.connection {
+        let gateway = &connection.gateway;
+        if let Some(refusal) = ctx.refusal {
+            gateway.rejected[refusal.flag()].increment();
+        }
+        let route = ctx.spot.as_ref().and_then(|spot| spot.metrics.as_deref());
+        let counts = route.unwrap_or(&gateway.unrouted);
+        counts.request(status, duration);
+        counts
+            .retries
+            .add(u64::try_from(ctx.attempts.saturating_sub(1)).unwrap_or(0));
+        counts
+            .connect_failures
+            .add(u64::try_from(ctx.failed.len()).unwrap_or(0));
+    }
+    if let Some(mut record) = log.record() {
+        fill(&mut record, session, ctx, duration);
+        record.status = status;
+        log.submit(record);
+    }
+}
+
+fn fill(record: &mut Record, session: &Session, ctx: &RequestCtx, duration: Duration) {
+    record.time = SystemTime::now()
+        .checked_sub(duration)
+        .unwrap_or(SystemTime::UNIX_EPOCH);
+    record.duration = duration;
+    record.place = ctx.spot.as_ref().map(|spot| spot.place.clone());
+    record.bytes_in = u64::try_from(session.as_downstream().body_bytes_read()).unwrap_or(u64::MAX);
+    record.bytes_out = u64::try_from(session.as_downstream().body_bytes_sent()).unwrap_or(u64::MAX);
+    record.upstream = ctx
+        .pick
+        .filter(|_| ctx.attempts > 0)
+        .map(|pick| pick.address);
+    let asked = ctx.asked.unwrap_or_default();
+    record.upstream_duration = ctx.answered.map(|answered| answered.saturating_sub(asked));
+    record.flag = ctx.refusal.map(super::refusal::Refusal::flag);
+    record.detail.clone_from(&ctx.detail);
+    if let Some(connection) = &ctx.connection {
+        record.peer = Some(connection.peer);
+        if let Some(tls) = &connection.tls {
+            record.tls_version = tls.version;
+            record.server_name.clone_from(&tls.server_name);
+            record.client_subject.clone_from(&tls.client_subject);
+        }
+    }
+    fill_request(record, session.req_header());
+}
+
+fn fill_request(record: &mut Record, request: &RequestHeader) {
+    record.method.clone_from(&request.method);
+    record.protocol = request.version;
+    let text = |name| {
+        request
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let of_target = request.uri.authority().map(http::uri::Authority::as_str);
+    record
+        .authority
+        .push_str(of_target.or_else(|| text(header::HOST)).unwrap_or_default());
+    record
+        .path
+        .push_str(&String::from_utf8_lossy(request.raw_path()));
+    let request_id = header::HeaderName::from_static("x-request-id");
+    record
+        .request_id
+        .push_str(text(request_id).unwrap_or_default());
+}
