@@ -123,6 +123,9 @@ impl ByText {
 
 impl Ord for ByText {
     fn cmp(&self, other: &Self) -> Ordering {
+        if self.0.namespace == other.0.namespace {
+            return self.0.name.cmp(&other.0.name); // the same, in a fraction of the time
+        }
         self.bytes().cmp(other.bytes())
     }
 }
