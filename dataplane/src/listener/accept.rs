@@ -43,7 +43,7 @@ pub(crate) fn serve_port(worker: &Arc<Worker>, share: Share) {
         let entrance = Arc::clone(&entrance);
         let accepting = accepting.clone();
         match listen(socket) {
-            Ok(listener) => drop(tokio::spawn(accept_loop(listener, entrance, accepting))),
+            Ok(listener) => drop(tokio::spawn(accept_loop(accepting, listener, entrance))),
             Err(error) => warn!(port, %error, "cannot serve port"),
         }
     }
@@ -64,11 +64,12 @@ fn listen(socket: StdListener) -> io::Result<TcpListener> {
     TcpListener::from_std(socket)
 }
 
-/// Accepts until the port is closed. `_accepting` tells the rest that the socket is gone.
+/// Accepts until the port is closed. `_accepting` tells the rest that the socket is gone: it is
+/// dropped after the listener, since parameters are dropped last to first.
 async fn accept_loop(
+    _accepting: mpsc::Sender<Never>,
     listener: TcpListener,
     entrance: Arc<Entrance>,
-    _accepting: mpsc::Sender<Never>,
 ) {
     let mut stage = entrance.signals.stage.clone();
     loop {
