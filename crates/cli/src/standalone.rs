@@ -157,11 +157,6 @@ impl Session {
         self.server.local_addr()
     }
 
-    /// What is served, and where.
-    pub(crate) fn admin(&self) -> &AdminState {
-        &self.admin
-    }
-
     /// Every object with its status.
     pub(crate) fn objects(&self) -> Arc<Objects> {
         Arc::clone(&self.shown.borrow().objects)
