@@ -26,7 +26,8 @@ impl<B: Clone> Table<B> {
     ///
     /// `previous` is the table now served: patterns compiled for it are not compiled again, and
     /// rules go on with their turns. `backend` gives the handle for an id; it is asked once for
-    /// each id that a rule names, in no particular order, also for ids the snapshot lacks.
+    /// each id that a rule names, in no particular order, also for ids the snapshot lacks. Each
+    /// backendRef gets a clone of its own.
     ///
     /// Where listeners contradict each other, which `translate` does not let happen, the one with
     /// the lesser id is served: two of the same port and hostname, or of two families on one port.
@@ -156,26 +157,19 @@ impl<B: Clone, F: FnMut(&BackendId) -> B> Build<'_, B, F> {
                 (ir, pattern, predicates)
             })
             .collect();
-        let compiled = if unreadable.is_empty() {
-            Rule {
-                route: id.clone(),
-                index: rule_index,
-                name: name.clone(),
-                filters: filters.clone(),
-                backends: self.backends(id, rule_index, backends),
-                timeouts: *timeouts,
-            }
+        let (filters, backends) = if unreadable.is_empty() {
+            (filters.clone(), self.backends(id, rule_index, backends))
         } else {
-            Rule {
-                route: id.clone(),
-                index: rule_index,
-                name: name.clone(),
-                filters: Vec::new(),
-                backends: Backends::invalid(&unreadable.join("; ")),
-                timeouts: *timeouts,
-            }
+            (Vec::new(), Backends::invalid(&unreadable.join("; ")))
         };
-        let compiled = Arc::new(compiled);
+        let compiled = Arc::new(Rule {
+            route: id.clone(),
+            index: rule_index,
+            name: name.clone(),
+            filters,
+            backends,
+            timeouts: *timeouts,
+        });
         (conditions.into_iter().enumerate())
             .map(|(index, (ir, pattern, predicates))| CompiledMatch {
                 ir,

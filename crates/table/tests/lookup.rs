@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests read stands beside them")]
 
+#[path = "lookup/building.rs"]
+mod building;
 #[path = "lookup/config.rs"]
 mod config;
 #[path = "lookup/oracle.rs"]

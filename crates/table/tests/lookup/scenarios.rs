@@ -3,9 +3,8 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use portcullis_ir::backend::BackendTarget;
-use portcullis_ir::{BackendId, PortKey, Snapshot, Transport, WeightedBackend};
-use portcullis_table::{Authority, Destination, Family, Host, PathMatched, PortTable, Rule, Table};
+use portcullis_ir::{BackendId, ListenerId, PortKey, Transport};
+use portcullis_table::{Authority, Family, Host, PathMatched, PortTable, Rule, Table};
 
 use crate::config::snapshot;
 use crate::request::Request;
@@ -17,15 +16,15 @@ fn port_key(port: u16) -> PortKey {
     }
 }
 
-fn port<B>(table: &Table<B>, port: u16) -> &PortTable<B> {
+pub(crate) fn port<B>(table: &Table<B>, port: u16) -> &PortTable<B> {
     table.port(port_key(port)).unwrap()
 }
 
-fn table(text: &str) -> Table<BackendId> {
+pub(crate) fn table(text: &str) -> Table<BackendId> {
     Table::build(&snapshot(text), None, BackendId::clone)
 }
 
-fn rule_for<'t, B>(
+pub(crate) fn rule_for<'t, B>(
     table: &'t Table<B>,
     request: &Request,
 ) -> Option<(&'t Arc<Rule<B>>, PathMatched)> {
@@ -36,7 +35,7 @@ fn rule_for<'t, B>(
 }
 
 /// `route/rule`, or `404`.
-fn found<B>(table: &Table<B>, request: &Request) -> String {
+pub(crate) fn found<B>(table: &Table<B>, request: &Request) -> String {
     match rule_for(table, request) {
         Some((rule, _)) => format!("{} {}", rule.route, rule.index),
         None => "404".to_owned(),
@@ -321,7 +320,7 @@ fn without_a_listener_for_the_sni_there_is_none() {
     assert_eq!(found("x.example.net"), Some("two"));
     assert_eq!(found("b.example.com"), None);
     assert_eq!(found(""), None);
-    let authority = |host| port(&table, 443).authority(&found_id("one"), &Host::new(host));
+    let authority = |host| port(&table, 443).authority(&ListenerId::new("one"), &Host::new(host));
     assert_eq!(
         authority("x.example.net"),
         Authority::Unknown,
@@ -341,14 +340,13 @@ fn a_host_does_not_lead_from_https_to_a_tls_listener_of_the_port() {
     let port = port(&table, 443);
     let host = Host::new("a.example.com");
     assert_eq!(port.listener(&host).unwrap().id.as_str(), "pass");
-    assert_eq!(port.authority(&found_id("wild"), &host), Authority::Own);
+    assert_eq!(
+        port.authority(&ListenerId::new("wild"), &host),
+        Authority::Own
+    );
     let listener = port.https_listener(&host).unwrap();
     let request = Request::parse("GET a.example.com/");
     assert!(listener.select(&host, &request.parts()).is_some());
-}
-
-fn found_id(text: &str) -> portcullis_ir::ListenerId {
-    portcullis_ir::ListenerId::new(text)
 }
 
 #[test]
@@ -370,106 +368,4 @@ fn connections_are_forwarded_by_name_or_by_port() {
     assert_eq!(found(443, "b.example.com").as_deref(), Some("d/wild"));
     assert_eq!(found(443, "example.com"), None);
     assert_eq!(found(9000, "").as_deref(), Some("d/tcp"));
-}
-
-/// Reasons are of the parser's making; that they name the condition is ours.
-#[test]
-fn a_rule_with_a_pattern_that_does_not_compile_answers_500_where_it_can_be_placed() {
-    let table = table(
-        "listener web 80 http
-         route d/r on web
-           rule prefix /a x~(
-           rule regex /( or prefix /b
-           rule prefix /",
-    );
-    let invalid = |url: &str| {
-        let (rule, _) = rule_for(&table, &Request::parse(&format!("GET h{url}"))).unwrap();
-        match &rule.backends.pick().destination {
-            Destination::Invalid { reason } => (rule.index, reason.clone()),
-            Destination::Backend { .. } => panic!("{url}"),
-        }
-    };
-    let (rule, reason) = invalid("/a");
-    assert_eq!(rule, 0);
-    assert!(reason.starts_with("header x \"(\": "), "{reason}");
-    let (rule, reason) = invalid("/b");
-    assert_eq!(rule, 1);
-    assert!(reason.starts_with("path \"/(\": "), "{reason}");
-    assert_eq!(invalid("/c").0, 2);
-}
-
-#[test]
-fn contradicting_listeners_are_not_mixed() {
-    let table = table(
-        "listener a 80 http
-         listener b 80 https
-         listener c 80 http
-         route d/r on c
-           rule prefix /",
-    );
-    assert_eq!(port(&table, 80).family(), Family::Http);
-    assert_eq!(found(&table, &Request::parse("GET h/")), "404");
-}
-
-/// A rule of two equal backends, `one` and `two`.
-fn two_backends() -> Snapshot {
-    let mut snapshot = snapshot(
-        "listener web 80 http
-         route d/r on web
-           rule prefix /",
-    );
-    let backend = |name: &str| WeightedBackend {
-        weight: 1,
-        target: BackendTarget::Backend(BackendId::new(name)),
-        filters: Vec::new(),
-    };
-    for route in snapshot.http_routes.values_mut() {
-        for rule in &mut Arc::make_mut(route).rules {
-            rule.backends = vec![backend("one"), backend("two")];
-        }
-    }
-    snapshot
-}
-
-#[test]
-fn turns_go_on_in_the_next_table() {
-    let pick = |table: &Table<BackendId>| {
-        let (rule, _) = rule_for(table, &Request::parse("GET h/")).unwrap();
-        match &rule.backends.pick().destination {
-            Destination::Backend { handle, .. } => handle.to_string(),
-            Destination::Invalid { reason } => panic!("{reason}"),
-        }
-    };
-    let snapshot = two_backends();
-    let mut table = Table::build(&snapshot, None, BackendId::clone);
-    let mut picks = Vec::new();
-    for _ in 0..4 {
-        picks.push(pick(&table));
-        table = Table::build(&snapshot, Some(&table), BackendId::clone);
-    }
-    assert_eq!(picks, ["one", "two", "one", "two"]);
-}
-
-#[test]
-fn handles_are_those_of_the_new_table_and_asked_for_once() {
-    let mut snapshot = two_backends();
-    let route = snapshot.http_routes.values().next().unwrap().clone();
-    snapshot
-        .http_routes
-        .insert(portcullis_ir::RouteId::new("d/again"), route);
-    let before = Table::build(&snapshot, None, |_| 1);
-    let mut asked = Vec::new();
-    let table = Table::build(&snapshot, Some(&before), |id| {
-        asked.push(id.to_string());
-        2
-    });
-    asked.sort();
-    assert_eq!(asked, ["one", "two"]);
-    let (rule, _) = rule_for(&table, &Request::parse("GET h/")).unwrap();
-    for target in rule.backends.targets() {
-        assert!(matches!(
-            target.destination,
-            Destination::Backend { handle: 2, .. }
-        ));
-    }
 }
