@@ -2,23 +2,25 @@
 
 mod conflict;
 mod kinds;
+mod lowering;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
-use portcullis_api::gateway::{FrontendTlsValidation, GatewayTls, Listener, ProtocolType};
+use portcullis_api::gateway::{Listener, ProtocolType};
 use portcullis_api::route::RouteGroupKind;
 use portcullis_api::status::ConditionReason;
 use portcullis_api::{Gateway, Kind, ListenerSet, ObjectKey, Objects};
 use portcullis_ir::{HostPattern, ListenerId, ListenerProtocol, PortKey, Transport};
 
+use self::lowering::Lowering;
 use crate::class::Classes;
-use crate::grants::Referrer;
 use crate::namespaces;
 use crate::problem::Problem;
 use crate::routes::Placed;
+use crate::tls::backend::client_certificate;
 use crate::tls::credentials::Credentials;
-use crate::tls::termination::{TlsFacts, TlsSpec, termination};
+use crate::tls::termination::TlsFacts;
 
 /// One Gateway of ours on its way to a snapshot.
 #[derive(Debug)]
@@ -209,13 +211,7 @@ fn draft<'a>(
     objects: &'a Objects,
     credentials: &mut Credentials<'a>,
 ) -> GatewayDraft<'a> {
-    let mut lowering = Lowering {
-        gateway: object,
-        namespace: &key.namespace,
-        objects,
-        credentials,
-        listeners: Vec::new(),
-    };
+    let mut lowering = Lowering::new(object, &key.namespace, objects, credentials);
     lowering.add(Kind::Gateway, key, &object.spec.listeners);
     conflict::mark(&mut lowering.listeners);
     let has_valid = lowering.listeners.iter().any(ListenerDraft::is_valid);
@@ -280,150 +276,4 @@ fn parent_not_accepted() -> Problem {
         ConditionReason::ParentNotAccepted,
         "the Gateway is not accepted: it has no valid listener of its own",
     )
-}
-
-struct Lowering<'a, 'c> {
-    gateway: &'a Gateway,
-    namespace: &'c str,
-    objects: &'a Objects,
-    credentials: &'c mut Credentials<'a>,
-    listeners: Vec<ListenerDraft<'a>>,
-}
-
-impl<'a> Lowering<'a, '_> {
-    fn add(&mut self, kind: Kind, key: &ObjectKey, listeners: &'a [Listener]) {
-        for spec in listeners {
-            let owner = Owner {
-                kind,
-                key: key.clone(),
-            };
-            let draft = self.listener(owner, spec);
-            self.listeners.push(draft);
-        }
-    }
-
-    fn listener(&mut self, owner: Owner, spec: &'a Listener) -> ListenerDraft<'a> {
-        let (kinds, bad_kinds) = kinds::supported(spec);
-        let hostname = HostPattern::parse(spec.hostname.as_deref().unwrap_or_default());
-        let mut refused = refusal(spec);
-        if let Err(error) = &hostname {
-            refused.get_or_insert_with(|| Problem::unsupported(format!("hostname {error}")));
-        }
-        let id = ListenerId::new(format!("{}/{}/{}", owner.kind, owner.key, spec.name));
-        let tls = self.tls(&id, &owner, spec);
-        let mut unresolved = Vec::new();
-        if let Some(tls) = &tls {
-            refused = refused.or_else(|| tls.refused.clone());
-            unresolved.clone_from(&tls.unresolved);
-        }
-        unresolved.extend(bad_kinds);
-        ListenerDraft {
-            id,
-            owner,
-            spec,
-            hostname: hostname.unwrap_or(HostPattern::Any),
-            conflict: None,
-            refused,
-            unresolved,
-            kinds,
-            tls,
-            attached_routes: 0,
-        }
-    }
-
-    fn tls(&mut self, id: &ListenerId, owner: &Owner, spec: &'a Listener) -> Option<TlsFacts> {
-        if spec.protocol != ProtocolType::Https {
-            return None;
-        }
-        let gateway = Referrer {
-            kind: Kind::Gateway,
-            namespace: self.namespace,
-        };
-        let validation = validation(self.gateway, spec.port).map(|found| (found, gateway));
-        let spec = TlsSpec {
-            id: id.as_str(),
-            tls: spec.tls.as_ref(),
-            owner: Referrer {
-                kind: owner.kind,
-                namespace: &owner.key.namespace,
-            },
-            validation,
-        };
-        Some(termination(spec, self.objects, self.credentials))
-    }
-}
-
-/// What the Gateway asks of clients on a port.
-fn validation(gateway: &Gateway, port: u16) -> Option<&FrontendTlsValidation> {
-    let frontend = gateway.spec.tls.as_ref()?.frontend.as_ref()?;
-    frontend.for_port(port).validation.as_ref()
-}
-
-/// What is not served of a listener's own fields, TLS apart.
-fn refusal(spec: &Listener) -> Option<Problem> {
-    if !kinds::is_served(&spec.protocol) {
-        // "If an implementation does not support a specified protocol, it MUST set the "Accepted"
-        // condition to False for the affected Listener with a reason of "UnsupportedProtocol"."
-        // (`ProtocolType`)
-        return Some(Problem::new(
-            ConditionReason::UnsupportedProtocol,
-            format!(
-                "protocol {} is not supported; HTTP and HTTPS are",
-                spec.protocol
-            ),
-        ));
-    }
-    if spec.port == 0 {
-        return Some(Problem::new(
-            ConditionReason::PortUnavailable,
-            "port 0 is no port; use one from 1 to 65535",
-        ));
-    }
-    let filters = spec.filters.as_ref().map_or(&[][..], |f| &f.requests);
-    if !filters.is_empty() {
-        return Some(Problem::unsupported(
-            "filters of listeners are not supported; remove filters",
-        ));
-    }
-    (spec.protocol == ProtocolType::Http && spec.tls.is_some()).then(|| {
-        Problem::unsupported("tls must not be set on an HTTP listener; remove it, or use HTTPS")
-    })
-}
-
-/// What is wrong with `spec.tls.backend.clientCertificateRef`.
-fn client_certificate(
-    gateway: &Gateway,
-    namespace: &str,
-    objects: &Objects,
-    credentials: &mut Credentials<'_>,
-) -> Option<Problem> {
-    use crate::grants::{Permission, missing_grant, permission};
-    use portcullis_ir::tls::Certificate;
-
-    let GatewayTls { backend, .. } = gateway.spec.tls.as_ref()?;
-    let target = backend.as_ref()?.client_certificate_ref.as_ref()?.target();
-    let invalid = |message: String| {
-        let reason = ConditionReason::InvalidClientCertificateRef;
-        Some(Problem::new(reason, format!("tls.backend: {message}")))
-    };
-    let from = Referrer {
-        kind: Kind::Gateway,
-        namespace,
-    };
-    if (target.group, target.kind) != ("", "Secret") {
-        return invalid(format!(
-            "a {} cannot hold a client certificate; name a Secret",
-            crate::tls::termination::group_kind(target)
-        ));
-    }
-    if permission(objects, from, target) == Permission::NotPermitted {
-        let message = format!("tls.backend: {}", missing_grant(from, target));
-        return Some(Problem::new(ConditionReason::RefNotPermitted, message));
-    }
-    let key = ObjectKey::new(target.namespace.unwrap_or(namespace), target.name);
-    match credentials.pair(&key) {
-        Some(Certificate::Usable(_)) => None,
-        Some(Certificate::Unusable { reason }) => invalid(reason),
-        None => invalid(format!("Secret {key} does not exist")),
-    }
 }

@@ -3,6 +3,7 @@
 //! What is wrong with a user's certificate is a value with words for it, never an error: see
 //! [`UnusableCertificate`] and [`UnusableBundle`].
 
+pub(crate) mod backend;
 pub(crate) mod credentials;
 mod info;
 mod options;

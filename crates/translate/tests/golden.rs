@@ -82,7 +82,8 @@ fn translated(path: &Path, text: &str) -> Output {
     let manifests = manifests.join("\n---\n");
     if path.parent().unwrap().ends_with("unchecked") {
         let read = read_unchecked(&manifests);
-        assert_eq!(read.len(), manifests.split("\n---\n").count(), "{path:?}");
+        let documents = manifests.split("\n---\n").count();
+        assert_eq!(read.len(), documents, "{}", path.display());
         objects.extend(read);
     } else {
         objects.extend(read_checked(&case(path), &manifests).iter());

@@ -1,19 +1,17 @@
 //! How an HTTPS listener ends TLS: its certificates, and what it asks of clients.
 
+mod clients;
+
 use std::collections::BTreeMap;
 
-use portcullis_api::gateway::{
-    FrontendTlsValidation, FrontendValidationMode, ListenerTls, TlsMode,
-};
-use portcullis_api::route::{ObjectReference, SecretObjectReference, Target};
+use portcullis_api::gateway::{FrontendTlsValidation, ListenerTls, TlsMode};
+use portcullis_api::route::{SecretObjectReference, Target};
 use portcullis_api::status::ConditionReason;
 use portcullis_api::{ObjectKey, Objects};
-use portcullis_ir::tls::{
-    Certificate, ClientValidation, ClientValidationMode, TlsTermination, TrustBundle,
-};
+use portcullis_ir::tls::{Certificate, TlsTermination, TrustBundle};
 use portcullis_ir::{CertificateId, TrustBundleId};
 
-use super::credentials::{Credentials, Store};
+use super::credentials::Credentials;
 use super::options::{self, TerminateMode};
 use crate::grants::{Permission, Referrer, missing_grant, permission};
 use crate::problem::Problem;
@@ -194,188 +192,6 @@ impl Reading<'_, '_> {
         self.name_certificate(refused_certificate(what), Some(unusable));
         self.facts.unresolved.push(problem);
     }
-
-    /// `spec.tls.frontend` of the Gateway.
-    fn validate_per_port(
-        &mut self,
-        listener: &str,
-        validation: &FrontendTlsValidation,
-        gateway: Referrer<'_>,
-    ) {
-        let mode = match validation.mode() {
-            FrontendValidationMode::AllowInsecureFallback => {
-                ClientValidationMode::AllowInsecureFallback
-            }
-            // An unknown mode is taken as the strictest.
-            FrontendValidationMode::AllowValidOnly | FrontendValidationMode::Other(_) => {
-                ClientValidationMode::AllowValidOnly
-            }
-        };
-        let mut trust = Vec::new();
-        for reference in &validation.ca_certificate_refs {
-            let (id, bundle) = self.ca_reference(reference, gateway);
-            self.trust(&mut trust, id, bundle);
-        }
-        if trust.is_empty() {
-            let problem = Problem::new(
-                ConditionReason::InvalidCaCertificateRef,
-                "caCertificateRefs is empty; name a ConfigMap with the key ca.crt",
-            );
-            self.trust(&mut trust, refused_bundle(listener), Err(problem));
-        }
-        self.validate(trust, mode);
-    }
-
-    fn ca_reference(
-        &mut self,
-        reference: &ObjectReference,
-        gateway: Referrer<'_>,
-    ) -> (TrustBundleId, Result<TrustBundle, Problem>) {
-        let target = reference.target();
-        let key = key_of(target, gateway);
-        let store = match (target.group, target.kind) {
-            ("", "ConfigMap") => Store::ConfigMap,
-            ("", "Secret") => Store::Secret,
-            _ => {
-                let message = format!(
-                    "caCertificateRef {} is a {}; only ConfigMaps and Secrets of the core group \
-                     are supported",
-                    key.name,
-                    group_kind(target)
-                );
-                let problem = Problem::new(ConditionReason::InvalidCaCertificateKind, message);
-                return (
-                    refused_bundle(&format!("{}/{key}", target.kind)),
-                    Err(problem),
-                );
-            }
-        };
-        if permission(self.objects, gateway, target) == Permission::NotPermitted {
-            let message = missing_grant(gateway, target);
-            let problem = Problem::new(ConditionReason::RefNotPermitted, message);
-            return (
-                refused_bundle(&format!("{}/{key}", target.kind)),
-                Err(problem),
-            );
-        }
-        let id = TrustBundleId::new(format!("{}/{key}", target.kind));
-        let bundle = self.credentials.bundle(store, &key).ok_or_else(|| {
-            Problem::new(
-                ConditionReason::InvalidCaCertificateRef,
-                format!("{} {key} does not exist", target.kind),
-            )
-        });
-        (id, bundle)
-    }
-
-    /// `tls.options` of the listener: the CA is in the certificate's Secret, or in the Secret
-    /// beside it whose name ends in `-cacert`.
-    fn validate_per_listener(
-        &mut self,
-        listener: &str,
-        refs: &[SecretObjectReference],
-        owner: Referrer<'_>,
-    ) {
-        let mut trust = Vec::new();
-        for reference in refs {
-            let target = reference.target();
-            if (target.group, target.kind) != ("", "Secret") {
-                continue;
-            }
-            let name = format!("{}-cacert", target.name);
-            let beside = Target {
-                name: &name,
-                ..target
-            };
-            let own = self.credentials.holds_ca(&key_of(target, owner));
-            let target = if own { target } else { beside };
-            let (id, bundle) = self.ca_beside(target, owner);
-            self.trust(&mut trust, id, bundle);
-        }
-        if trust.is_empty() {
-            let problem = Problem::new(
-                ConditionReason::InvalidCaCertificateRef,
-                "the terminate mode is MUTUAL, and there is no Secret to take the CA from",
-            );
-            self.trust(&mut trust, refused_bundle(listener), Err(problem));
-        }
-        self.validate(trust, ClientValidationMode::AllowValidOnly);
-    }
-
-    fn ca_beside(
-        &mut self,
-        target: Target<'_>,
-        owner: Referrer<'_>,
-    ) -> (TrustBundleId, Result<TrustBundle, Problem>) {
-        let key = key_of(target, owner);
-        if permission(self.objects, owner, target) == Permission::NotPermitted {
-            let message = missing_grant(owner, target);
-            let problem = Problem::new(ConditionReason::RefNotPermitted, message);
-            return (refused_bundle(&format!("Secret/{key}")), Err(problem));
-        }
-        let id = TrustBundleId::new(format!("Secret/{key}"));
-        let bundle = self.credentials.bundle(Store::Secret, &key).ok_or_else(|| {
-            Problem::new(
-                ConditionReason::InvalidCaCertificateRef,
-                format!(
-                    "the terminate mode is MUTUAL, and there is no CA: neither a key ca.crt or \
-                     cacert beside the certificate, nor a Secret {key}"
-                ),
-            )
-        });
-        (id, bundle)
-    }
-
-    /// Adds a bundle, and what is wrong with it.
-    fn trust(
-        &mut self,
-        trust: &mut Vec<TrustBundleId>,
-        id: TrustBundleId,
-        bundle: Result<TrustBundle, Problem>,
-    ) {
-        match bundle {
-            Ok(bundle) => {
-                if let TrustBundle::Unusable { reason } = &bundle {
-                    self.facts.unresolved.push(Problem::new(
-                        ConditionReason::InvalidCaCertificateRef,
-                        reason.clone(),
-                    ));
-                }
-                self.facts.bundles.insert(id.clone(), bundle);
-            }
-            Err(problem) => {
-                if id.as_str().starts_with(REFUSED) {
-                    let reason = problem.message.clone();
-                    let unusable = TrustBundle::Unusable { reason };
-                    self.facts.bundles.insert(id.clone(), unusable);
-                }
-                self.facts.unresolved.push(problem);
-            }
-        }
-        if !trust.contains(&id) {
-            trust.push(id);
-        }
-    }
-
-    /// "If ALL CACertificateRefs are invalid, the implementation MUST also ensure the `Accepted`
-    /// condition on the listener is set to `status: False`, with the Reason
-    /// `NoValidCACertificate`." (`FrontendTLSValidation.CACertificateRefs`)
-    fn validate(&mut self, trust: Vec<TrustBundleId>, mode: ClientValidationMode) {
-        let usable = trust
-            .iter()
-            .any(|id| matches!(self.facts.bundles.get(id), Some(TrustBundle::Usable(_))));
-        // A listener that is not accepted lets nobody in, not even under AllowInsecureFallback.
-        let mode = if usable {
-            mode
-        } else {
-            self.facts.refused = Some(Problem::new(
-                ConditionReason::NoValidCaCertificate,
-                "no CA certificate to validate clients with is usable, so every client is refused",
-            ));
-            ClientValidationMode::AllowValidOnly
-        };
-        self.facts.termination.client_validation = Some(ClientValidation { trust, mode });
-    }
 }
 
 fn key_of(target: Target<'_>, from: Referrer<'_>) -> ObjectKey {
@@ -398,8 +214,4 @@ const REFUSED: &str = "refused/";
 /// plane has no last good one to fall back to.
 fn refused_certificate(what: &str) -> CertificateId {
     CertificateId::new(format!("{REFUSED}{what}"))
-}
-
-fn refused_bundle(what: &str) -> TrustBundleId {
-    TrustBundleId::new(format!("{REFUSED}{what}"))
 }

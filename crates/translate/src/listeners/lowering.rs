@@ -1,0 +1,149 @@
+//! From a listener as it is written to a draft.
+
+use portcullis_api::gateway::{FrontendTlsValidation, Listener, ProtocolType};
+use portcullis_api::status::ConditionReason;
+use portcullis_api::{Gateway, Kind, ObjectKey, Objects};
+use portcullis_ir::{HostPattern, ListenerId};
+
+use super::{ListenerDraft, Owner, kinds};
+use crate::grants::Referrer;
+use crate::problem::Problem;
+use crate::tls::credentials::Credentials;
+use crate::tls::termination::{TlsFacts, TlsSpec, termination};
+
+/// The listeners of one Gateway and its ListenerSets, as they are read.
+#[derive(Debug)]
+pub(super) struct Lowering<'a, 'c> {
+    gateway: &'a Gateway,
+    namespace: &'c str,
+    objects: &'a Objects,
+    credentials: &'c mut Credentials<'a>,
+    pub(super) listeners: Vec<ListenerDraft<'a>>,
+}
+
+impl<'a, 'c> Lowering<'a, 'c> {
+    pub(super) fn new(
+        gateway: &'a Gateway,
+        namespace: &'c str,
+        objects: &'a Objects,
+        credentials: &'c mut Credentials<'a>,
+    ) -> Self {
+        Self {
+            gateway,
+            namespace,
+            objects,
+            credentials,
+            listeners: Vec::new(),
+        }
+    }
+
+    /// Reads the listeners of one object.
+    pub(super) fn add(&mut self, kind: Kind, key: &ObjectKey, listeners: &'a [Listener]) {
+        for spec in listeners {
+            let owner = Owner {
+                kind,
+                key: key.clone(),
+            };
+            let draft = self.listener(owner, spec);
+            self.listeners.push(draft);
+        }
+    }
+
+    fn listener(&mut self, owner: Owner, spec: &'a Listener) -> ListenerDraft<'a> {
+        let (kinds, bad_kinds) = kinds::supported(spec);
+        let hostname = HostPattern::parse(spec.hostname.as_deref().unwrap_or_default());
+        let mut refused = refusal(spec);
+        if let Err(error) = &hostname {
+            refused.get_or_insert_with(|| Problem::unsupported(format!("hostname {error}")));
+        }
+        if self.has(&owner, &spec.name) {
+            refused = Some(Problem::unsupported(format!(
+                "the name {} is taken by another listener; names must be unique",
+                spec.name
+            )));
+        }
+        let id = ListenerId::new(format!("{}/{}/{}", owner.kind, owner.key, spec.name));
+        let tls = self.tls(&id, &owner, spec);
+        let mut unresolved = Vec::new();
+        if let Some(tls) = &tls {
+            refused = refused.or_else(|| tls.refused.clone());
+            unresolved.clone_from(&tls.unresolved);
+        }
+        unresolved.extend(bad_kinds);
+        ListenerDraft {
+            id,
+            owner,
+            spec,
+            hostname: hostname.unwrap_or(HostPattern::Any),
+            conflict: None,
+            refused,
+            unresolved,
+            kinds,
+            tls,
+            attached_routes: 0,
+        }
+    }
+
+    fn has(&self, owner: &Owner, name: &str) -> bool {
+        let mut listeners = self.listeners.iter();
+        listeners.any(|listener| listener.owner == *owner && listener.spec.name == name)
+    }
+
+    fn tls(&mut self, id: &ListenerId, owner: &Owner, spec: &'a Listener) -> Option<TlsFacts> {
+        if spec.protocol != ProtocolType::Https {
+            return None;
+        }
+        let gateway = Referrer {
+            kind: Kind::Gateway,
+            namespace: self.namespace,
+        };
+        let validation = validation(self.gateway, spec.port).map(|found| (found, gateway));
+        let spec = TlsSpec {
+            id: id.as_str(),
+            tls: spec.tls.as_ref(),
+            owner: Referrer {
+                kind: owner.kind,
+                namespace: &owner.key.namespace,
+            },
+            validation,
+        };
+        Some(termination(spec, self.objects, self.credentials))
+    }
+}
+
+/// What the Gateway asks of clients on a port.
+fn validation(gateway: &Gateway, port: u16) -> Option<&FrontendTlsValidation> {
+    let frontend = gateway.spec.tls.as_ref()?.frontend.as_ref()?;
+    frontend.for_port(port).validation.as_ref()
+}
+
+/// What is not served of a listener's own fields, TLS apart.
+fn refusal(spec: &Listener) -> Option<Problem> {
+    if !kinds::is_served(&spec.protocol) {
+        // "If an implementation does not support a specified protocol, it MUST set the "Accepted"
+        // condition to False for the affected Listener with a reason of "UnsupportedProtocol"."
+        // (`ProtocolType`)
+        return Some(Problem::new(
+            ConditionReason::UnsupportedProtocol,
+            format!(
+                "protocol {} is not supported; HTTP and HTTPS are",
+                spec.protocol
+            ),
+        ));
+    }
+    if spec.port == 0 {
+        return Some(Problem::new(
+            ConditionReason::PortUnavailable,
+            "port 0 is no port; use one from 1 to 65535",
+        ));
+    }
+    let filters = spec.filters.as_ref().map_or(&[][..], |f| &f.requests);
+    if !filters.is_empty() {
+        return Some(Problem::unsupported(
+            "filters of listeners are not supported; remove filters",
+        ));
+    }
+    (spec.protocol == ProtocolType::Http && spec.tls.is_some()).then(|| {
+        Problem::unsupported("tls must not be set on an HTTP listener; remove it, or use HTTPS")
+    })
+}
