@@ -144,6 +144,9 @@ impl<B> Prefixes<B> {
     /// the work for a path of a thousand elements as small as the keys are.
     fn longest_candidate<'p>(&self, path: &'p str) -> &'p str {
         let mut candidate = "";
+        if self.longest == 0 {
+            return candidate;
+        }
         let ends = memchr::memchr_iter(b'/', path.as_bytes()).skip_while(|&end| end == 0);
         for end in ends.chain([path.len()]).take(self.deepest.max(1)) {
             match path.get(..end) {
