@@ -314,7 +314,7 @@ fn snapshots(output: &Output) -> BTreeMap<String, Snapshot> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_order_in_which_objects_arrive_cannot_be_told(bytes in vec(any::<u8>(), 0..600)) {

@@ -99,10 +99,7 @@ impl<'a> Credentials<'a> {
     ) {
         let next = match reading {
             Ok(chain) => Some(chain.leaf.not_after.saturating_add(1)),
-            Err(UnusableCertificate::NotYetValid { not_before, .. }) => not_before
-                .parse::<jiff::Timestamp>()
-                .ok()
-                .map(jiff::Timestamp::as_second),
+            Err(UnusableCertificate::NotYetValid { not_before, .. }) => Some(*not_before),
             Err(_) => None,
         };
         if let Some(next) = next {
@@ -196,3 +193,6 @@ fn lower_bundle(
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

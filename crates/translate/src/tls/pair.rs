@@ -56,20 +56,20 @@ pub enum UnusableCertificate {
         subject: String,
     },
     /// The leaf's time is over.
-    #[error("has a certificate ({subject}) that expired on {not_after}")]
+    #[error("has a certificate ({subject}) that expired on {}", date(*.not_after))]
     Expired {
         /// The leaf's subject.
         subject: String,
-        /// RFC 3339.
-        not_after: String,
+        /// Seconds since the Unix epoch.
+        not_after: i64,
     },
     /// The leaf's time has not come.
-    #[error("has a certificate ({subject}) that is not valid before {not_before}")]
+    #[error("has a certificate ({subject}) that is not valid before {}", date(*.not_before))]
     NotYetValid {
         /// The leaf's subject.
         subject: String,
-        /// RFC 3339.
-        not_before: String,
+        /// Seconds since the Unix epoch.
+        not_before: i64,
     },
 }
 
@@ -201,13 +201,13 @@ fn check_validity(leaf: &CertificateInfo, now: i64) -> Result<(), UnusableCertif
     if now > leaf.not_after {
         return Err(UnusableCertificate::Expired {
             subject,
-            not_after: date(leaf.not_after),
+            not_after: leaf.not_after,
         });
     }
     if now < leaf.not_before {
         return Err(UnusableCertificate::NotYetValid {
             subject,
-            not_before: date(leaf.not_before),
+            not_before: leaf.not_before,
         });
     }
     Ok(())

@@ -5,7 +5,7 @@ use super::*;
 /// 2030-01-01T00:00:00Z
 const NOW: i64 = 1_893_456_000;
 
-fn fixture(name: &str) -> Vec<u8> {
+pub(super) fn fixture(name: &str) -> Vec<u8> {
     let path = format!("{}/tests/fixtures/tls/{name}", env!("CARGO_MANIFEST_DIR"));
     #[expect(clippy::disallowed_methods, reason = "tests read their fixtures")]
     let text = std::fs::read(&path);
