@@ -113,23 +113,6 @@ impl ClientStream {
         }
         Some(taken)
     }
-
-    /// Reads on for a moment after an early answer: closing with unread input makes TCP reset the
-    /// connection, and the client would lose the answer.
-    async fn linger(&mut self) {
-        let mut swallowed = [0; 4096];
-        let swallow = async {
-            let mut total = 0;
-            while total < limits::LINGER_BYTES {
-                match self.transport.read(&mut swallowed).await {
-                    Ok(0) | Err(_) => break,
-                    Ok(read) => total += read,
-                }
-            }
-        };
-        // Running out of time is one of the two ways this is meant to end.
-        let _ = tokio::time::timeout(limits::LINGER, swallow).await;
-    }
 }
 
 impl AsyncRead for ClientStream {
@@ -219,9 +202,26 @@ impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
         let closed = AsyncWriteExt::shutdown(self).await;
         if closed.is_ok() && (self.reading == Reading::Refused || self.connection.lingers()) {
-            self.linger().await;
+            linger(&mut self.transport).await;
         }
     }
+}
+
+/// Reads on for a moment after a last word: closing with unread input makes TCP reset the
+/// connection, and the client would lose what it was told.
+pub(crate) async fn linger(input: &mut (impl AsyncRead + Unpin)) {
+    let mut swallowed = [0; 4096];
+    let swallow = async {
+        let mut total = 0;
+        while total < limits::LINGER_BYTES {
+            match input.read(&mut swallowed).await {
+                Ok(0) | Err(_) => break,
+                Ok(read) => total += read,
+            }
+        }
+    };
+    // Running out of time is one of the two ways this is meant to end.
+    let _ = tokio::time::timeout(limits::LINGER, swallow).await;
 }
 
 impl UniqueID for ClientStream {

@@ -21,7 +21,7 @@ use crate::limits;
 use crate::listener::accept::{Entrance, serve_http};
 use crate::listener::connection::{Connection, HttpVersion, TlsSession};
 use crate::listener::sni::{self, HelloError};
-use crate::listener::stream::Transport;
+use crate::listener::stream::{self, Transport};
 use crate::state::{self, Live};
 
 /// Ends TLS on `stream` and serves what is inside.
@@ -155,9 +155,16 @@ async fn finish(
         Err(failure) => return Err(HandshakeFailure::Termination(failure.clone())),
     };
     let handshake = StartHandshake::from_parts(accepted, stream).into_stream(config);
-    handshake
-        .await
-        .map_err(|error| HandshakeFailure::of(&error, terminator))
+    match handshake.into_fallible().await {
+        Ok(stream) => Ok(stream),
+        Err((error, mut stream)) => {
+            // A TLS 1.3 client is done before its certificate is refused, and its request may be
+            // on the way: it must still learn why.
+            let _ = stream.shutdown().await;
+            stream::linger(&mut stream).await;
+            Err(HandshakeFailure::of(&error, terminator))
+        }
+    }
 }
 
 /// Sends an alert and closes. Whether it arrives changes nothing.
