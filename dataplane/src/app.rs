@@ -192,14 +192,15 @@ impl DataPlane {
         applying.ports.close_all().await;
         let all = u32::try_from(limits::MAX_CONNECTIONS).unwrap_or(u32::MAX);
         let ended = self.shared.connections.acquire_many(all);
-        match tokio::time::timeout(self.config.drain.max, ended).await {
-            Ok(_) => Drained::Completely,
-            Err(_) => {
-                let free = self.shared.connections.available_permits();
-                Drained::CutOff {
-                    connections: limits::MAX_CONNECTIONS.saturating_sub(free),
-                }
-            }
+        if tokio::time::timeout(self.config.drain.max, ended)
+            .await
+            .is_ok()
+        {
+            return Drained::Completely;
+        }
+        let free = self.shared.connections.available_permits();
+        Drained::CutOff {
+            connections: limits::MAX_CONNECTIONS.saturating_sub(free),
         }
     }
 }

@@ -28,13 +28,13 @@ pub(crate) const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const CLIENT_KEEP_ALIVE_SECONDS: u64 = 60;
 
 /// How long an HTTP/2 client connection may be without streams.
-pub(crate) const CLIENT_H2_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+pub(crate) const CLIENT_H2_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// How long a client may pause within a request body.
-pub(crate) const REQUEST_BODY_READ_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const REQUEST_BODY_READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long a client may leave an answer unread before its connection is closed.
-pub(crate) const RESPONSE_WRITE_TIMEOUT: Duration = Duration::from_secs(300);
+pub(crate) const RESPONSE_WRITE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The request line and all header fields, decoded; more is answered 431.
 pub(crate) const MAX_HEADER_LIST: usize = 64 * 1024;
@@ -71,7 +71,7 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long an idle connection to an endpoint is kept. Backends that close sooner are noticed
 /// when they do, and a request that meets the close is retried.
-pub(crate) const BACKEND_KEEP_ALIVE: Duration = Duration::from_secs(60);
+pub(crate) const BACKEND_KEEP_ALIVE: Duration = Duration::from_mins(1);
 
 /// Idle connections to endpoints kept by one worker.
 pub(crate) const BACKEND_POOL: usize = 1024;
@@ -93,4 +93,4 @@ pub(crate) const DNS_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const TLS_SESSIONS: usize = 4096;
 
 /// When TCP keep-alive probes start on a silent connection, and how often they go out.
-pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
+pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_mins(1);

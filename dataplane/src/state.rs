@@ -178,6 +178,6 @@ pub(crate) fn upstream(clusters: &Clusters, id: &BackendId) -> Upstream {
             protocol: BackendProtocol::Http1,
             endpoints: Vec::new(),
         };
-        Arc::new(Cluster::new(Arc::new(backend), &Names::default()))
+        Arc::new(Cluster::new(&Arc::new(backend), &Names::default()))
     }))
 }

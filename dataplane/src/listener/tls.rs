@@ -237,6 +237,3 @@ fn config(inputs: &Inputs) -> Result<ServerConfig, TerminationFailure> {
 
 /// The one crypto provider.
 pub(crate) type Provider = Arc<CryptoProvider>;
-
-#[cfg(test)]
-mod tests;

@@ -38,7 +38,7 @@ enum Member {
 
 impl Cluster {
     /// A cluster of `backend`'s endpoints.
-    pub(crate) fn new(backend: Arc<Backend>, names: &Names) -> Self {
+    pub(crate) fn new(backend: &Arc<Backend>, names: &Names) -> Self {
         let members = Members::new(backend, names);
         Self {
             current: ArcSwap::from_pointee(members),
@@ -48,8 +48,7 @@ impl Cluster {
 
     fn update(&self, backend: &Arc<Backend>, names: &Names) {
         if *self.current.load().source != **backend {
-            self.current
-                .store(Arc::new(Members::new(Arc::clone(backend), names)));
+            self.current.store(Arc::new(Members::new(backend, names)));
         }
     }
 
@@ -98,11 +97,11 @@ pub(crate) struct Pick {
 }
 
 impl Members {
-    fn new(backend: Arc<Backend>, names: &Names) -> Self {
+    fn new(backend: &Arc<Backend>, names: &Names) -> Self {
         let Backend {
             protocol,
             endpoints,
-        } = &*backend;
+        } = &**backend;
         let member = |Endpoint { host, port }: &Endpoint| match host {
             EndpointHost::Ip(ip) => Member::Address(SocketAddr::new(*ip, *port)),
             EndpointHost::Dns(name) => Member::Name {
@@ -113,7 +112,7 @@ impl Members {
         Self {
             protocol: *protocol,
             endpoints: endpoints.iter().map(member).collect(),
-            source: Arc::clone(&backend),
+            source: Arc::clone(backend),
         }
     }
 }
@@ -138,7 +137,7 @@ impl Clusters {
             if let Some(cluster) = by_id.get(id) {
                 cluster.update(backend, &self.names);
             } else {
-                let cluster = Cluster::new(Arc::clone(backend), &self.names);
+                let cluster = Cluster::new(backend, &self.names);
                 by_id.insert(id.clone(), Arc::new(cluster));
             }
         }

@@ -178,14 +178,11 @@ async fn a_client_that_does_not_read_stops_its_backend() {
             stream.write_all(head.as_bytes()).await.unwrap();
             let block = vec![0; 64 * 1024];
             while counter.load(Ordering::Relaxed) < TOTAL {
-                match stream.try_write(&block) {
-                    Ok(written) => {
-                        counter.fetch_add(written, Ordering::Relaxed);
-                    }
-                    Err(_) => {
-                        stall.notify_one();
-                        stream.writable().await.unwrap();
-                    }
+                if let Ok(written) = stream.try_write(&block) {
+                    counter.fetch_add(written, Ordering::Relaxed);
+                } else {
+                    stall.notify_one();
+                    stream.writable().await.unwrap();
                 }
             }
             stall.notify_one();

@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     pub(crate) async fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Reply {
         self.send(bytes).await;
-        self.receive().await.expect("an answer")
+        self.receive().await.unwrap()
     }
 
     /// Whether the peer has closed, with nothing more to read.

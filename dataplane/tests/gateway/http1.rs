@@ -126,7 +126,8 @@ async fn sizes_are_capped_with_their_own_statuses() {
     let plane = echoing().await;
     let long = |length: usize| "x".repeat(length);
     let many = |count: usize| {
-        let lines: String = (0..count).map(|n| format!("x-{n}: y\r\n")).collect();
+        let lines: Vec<_> = (0..count).map(|n| format!("x-{n}: y\r\n")).collect();
+        let lines = lines.concat();
         format!("GET / HTTP/1.1\r\nHost: a.example\r\n{lines}\r\n")
     };
     let one = |length| {

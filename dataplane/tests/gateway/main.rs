@@ -1,10 +1,14 @@
 //! A whole data plane in this process, with real clients and backends on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod backend;
 mod backends;
 mod certs;
 mod client;
 mod http1;
+mod http2;
 mod lifecycle;
+mod reports;
 mod snapshot;
 mod tls;

@@ -1,1 +1,64 @@
+use http::{HeaderValue, Method};
+
 use super::*;
+
+fn request(target: &[u8], host: Option<&[u8]>, version: Version) -> RequestHeader {
+    let mut request = RequestHeader::build(Method::GET, target, None).unwrap();
+    request.set_version(version);
+    if let Some(host) = host {
+        let host = HeaderValue::from_bytes(host).unwrap();
+        request.insert_header(header::HOST, host).unwrap();
+    }
+    request
+}
+
+#[test]
+fn hosts_are_read_or_refused() {
+    let bad = Err(Refusal::BadHost);
+    let cases = [
+        (
+            Some(&b"a.example"[..]),
+            Version::HTTP_11,
+            Ok(Some("a.example")),
+        ),
+        (
+            Some(b"a.example:80"),
+            Version::HTTP_10,
+            Ok(Some("a.example:80")),
+        ),
+        (Some(b"[::1]:80"), Version::HTTP_11, Ok(Some("[::1]:80"))),
+        (None, Version::HTTP_10, Ok(None)),
+        (None, Version::HTTP_11, bad),
+        (Some(b""), Version::HTTP_11, bad),
+        (Some(b"a/b"), Version::HTTP_11, bad),
+        (Some(b"a,b"), Version::HTTP_11, bad),
+        (Some(b"\xc3\xa4"), Version::HTTP_11, bad),
+    ];
+    for (host, version, expected) in cases {
+        assert_eq!(
+            authority(&request(b"/", host, version)),
+            expected,
+            "{host:?} {version:?}"
+        );
+    }
+}
+
+#[test]
+fn a_content_length_is_found_in_the_raw_head_only_beside_transfer_encoding() {
+    let mut chunked = request(b"/", Some(b"a"), Version::HTTP_11);
+    chunked
+        .insert_header(header::TRANSFER_ENCODING, "chunked")
+        .unwrap();
+    let plain = request(b"/", Some(b"a"), Version::HTTP_11);
+    let with = b"POST / HTTP/1.1\r\ncONTENT-lENGTH : 3\r\n\r\n";
+    let without = b"POST /content-length HTTP/1.1\r\nx-content-length: 3\r\n\r\n";
+    assert_eq!(check_framing(&chunked, with), Err(Refusal::AmbiguousLength));
+    assert_eq!(check_framing(&chunked, without), Ok(()));
+    assert_eq!(check_framing(&plain, with), Ok(()));
+}
+
+#[test]
+fn a_target_that_is_not_text_is_refused() {
+    let request = request(b"/\xff", Some(b"a"), Version::HTTP_11);
+    assert!(matches!(parts(&request), Err(Refusal::BadTarget)));
+}

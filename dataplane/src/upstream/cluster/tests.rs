@@ -23,7 +23,7 @@ async fn next(cluster: &Cluster, tried: &[u16]) -> Option<u16> {
 
 #[tokio::test]
 async fn endpoints_take_turns() {
-    let cluster = Cluster::new(backend(&[1, 2, 3]), &Names::default());
+    let cluster = Cluster::new(&backend(&[1, 2, 3]), &Names::default());
     let mut picks = Vec::new();
     for _ in 0..6 {
         picks.push(next(&cluster, &[]).await.unwrap());
@@ -33,17 +33,17 @@ async fn endpoints_take_turns() {
 
 #[tokio::test]
 async fn an_endpoint_that_failed_is_passed_over_unless_it_is_the_only_one() {
-    let cluster = Cluster::new(backend(&[1, 2]), &Names::default());
+    let cluster = Cluster::new(&backend(&[1, 2]), &Names::default());
     for _ in 0..4 {
         assert_eq!(next(&cluster, &[1]).await, Some(2));
     }
-    let cluster = Cluster::new(backend(&[1]), &Names::default());
+    let cluster = Cluster::new(&backend(&[1]), &Names::default());
     assert_eq!(next(&cluster, &[1]).await, Some(1));
 }
 
 #[tokio::test]
 async fn no_endpoint_is_no_pick() {
-    let cluster = Cluster::new(backend(&[]), &Names::default());
+    let cluster = Cluster::new(&backend(&[]), &Names::default());
     assert_eq!(next(&cluster, &[]).await, None);
 }
 

@@ -1,0 +1,91 @@
+//! What the data plane tells about itself.
+
+use portcullis_dataplane::Config;
+use portcullis_dataplane::access_log::{AccessLog, Target};
+use portcullis_dataplane::admin::Introspect;
+use portcullis_dataplane::metrics::Metrics;
+use portcullis_ir::BackendProtocol;
+use portcullis_ir::tls::Certificate;
+
+use crate::backend::echo;
+use crate::certs::{ca, client};
+use crate::client::get;
+use crate::snapshot::{Plane, config, scene};
+
+#[tokio::test]
+async fn requests_are_logged_and_counted() {
+    let metrics = Metrics::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let access_log = AccessLog::start(&Target::File(file.clone()), &metrics).unwrap();
+    let scene = scene()
+        .http("web", 80, "")
+        .backend("a", BackendProtocol::Http1, &[echo("a").await.at])
+        .route("web", "a.example", "/", "a");
+    let config = Config {
+        metrics: metrics.clone(),
+        access_log: access_log.clone(),
+        ..config()
+    };
+    let plane = Plane::start(&scene, config).await;
+    assert_eq!(get(plane.at(80), "a.example", "/x?y").await.status, 200);
+    assert_eq!(get(plane.at(80), "b.example", "/").await.status, 404);
+    // A record is written after its answer: the end of the connections is the end of both.
+    plane.plane.drain().await;
+    access_log.flush();
+
+    let log = std::fs::read_to_string(file).unwrap();
+    let records: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(records.len(), 2, "{log}");
+    let found = |status: u16| {
+        records
+            .iter()
+            .find(|record| record["status"] == status)
+            .unwrap()
+    };
+    let (served, refused) = (found(200), found(404));
+    let text = served.to_string();
+    for part in [
+        "a.example",
+        "/x?y",
+        "HTTPRoute/default/route-0",
+        "Gateway/default/gateway/web",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(refused.to_string().contains("no_route"), "{refused}");
+
+    let exposition = metrics.exposition();
+    for line in ["portcullis_requests_total", "no_route", "listener=\"web\""] {
+        assert!(exposition.contains(line), "{line}: {exposition}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_loaded_shows_what_is_kept() {
+    let ca = ca("one");
+    let scene = scene()
+        .https("web", 443, "a.example", &["a"])
+        .certificate("a", ca.certificate(&["a.example"]));
+    let mut plane = Plane::serving(&scene).await;
+    let bad = Certificate::Unusable {
+        reason: "the key does not match".to_owned(),
+    };
+    plane.apply(&scene.certificate("a", bad)).await;
+    let loaded = plane.plane.loaded();
+    let certificate = &loaded.listeners[0].certificates[0];
+    assert_eq!(certificate.served.as_ref().unwrap().subject, "CN=leaf");
+    assert_eq!(
+        certificate.problem.as_deref(),
+        Some("the key does not match")
+    );
+    assert_eq!(loaded.ports[0].addresses, [plane.at(443)]);
+    assert!(plane.plane.readiness().is_ready());
+    let refused = crate::tls::status(&client(&ca).config(), plane.at(443), "a.example").await;
+    assert_eq!(refused, Some(404));
+    plane.plane.drain().await;
+    assert!(!plane.plane.readiness().is_ready());
+}
