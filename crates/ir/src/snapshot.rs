@@ -23,7 +23,9 @@ pub struct Snapshot {
     /// `metadata.generation` of that Gateway; a data plane that applied this snapshot has
     /// programmed that generation.
     pub generation: i64,
-    /// The listeners to bind. A listener that is refused (conflicted, invalid) is not here.
+    /// The listeners to bind. One that is refused (conflicted, of a protocol that is not served) is
+    /// not here, unless its absence would open its names to a less specific listener: then it is
+    /// here without routes, or with a certificate that is never usable.
     pub listeners: BTreeMap<ListenerId, Listener>,
     /// Server certificates that the listeners name.
     pub certificates: BTreeMap<CertificateId, Certificate>,

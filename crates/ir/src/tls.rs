@@ -11,7 +11,9 @@ use crate::text;
 /// How a listener ends TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct TlsTermination {
-    /// The certificates to choose from, first choice first. Never empty.
+    /// The certificates to choose from, first choice first. Never empty, but those named may all be
+    /// unusable, or absent from [`crate::Snapshot::certificates`] because their Secret is: then the
+    /// listener stays bound and no handshake succeeds.
     pub certificates: Vec<CertificateId>,
     /// What is asked of clients; `None` asks for no certificate.
     pub client_validation: Option<ClientValidation>,
@@ -21,7 +23,8 @@ pub struct TlsTermination {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ClientValidation {
     /// The bundles a client's chain may end in. A client is valid if any of them holds its root.
-    /// When all of them are unusable no client is valid.
+    /// When all of them are unusable, or absent from [`crate::Snapshot::trust_bundles`], no client
+    /// is valid.
     pub trust: Vec<TrustBundleId>,
     /// What happens to a client without a valid certificate.
     pub mode: ClientValidationMode,

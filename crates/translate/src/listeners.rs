@@ -76,8 +76,24 @@ pub(crate) struct ListenerDraft<'a> {
     pub(crate) kinds: Vec<RouteGroupKind>,
     /// For HTTPS.
     pub(crate) tls: Option<TlsFacts>,
+    /// What the data plane makes of it, conflicts apart.
+    pub(crate) presence: Presence,
     /// How many routes it accepted.
     pub(crate) attached_routes: i32,
+}
+
+/// What the data plane makes of a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It is not bound.
+    Absent,
+    /// It is bound without routes. It is refused because something that may have been there to keep
+    /// requests out is not supported; if it were absent, its names would fall to a less specific
+    /// listener that lets them in.
+    Closed,
+    /// It is bound with its routes. If it is refused because of its TLS, the data plane carries
+    /// that out, see [`TlsFacts`].
+    Open,
 }
 
 impl ListenerDraft<'_> {
@@ -91,14 +107,14 @@ impl ListenerDraft<'_> {
         Some(PortKey { port, transport })
     }
 
-    /// Whether the data plane gets it, conflicts apart. A listener that is refused because of its
-    /// TLS is bound all the same: the data plane carries the refusal out, see [`TlsFacts`].
+    /// Whether the data plane gets it, conflicts apart.
     pub(crate) fn is_bound(&self) -> bool {
-        match (&self.refused, &self.tls) {
-            (None, _) => true,
-            (Some(refused), Some(tls)) => tls.refused.as_ref() == Some(refused),
-            (Some(_), None) => false,
-        }
+        self.presence != Presence::Absent
+    }
+
+    /// Whether the data plane gets the routes on it.
+    pub(crate) fn takes_requests(&self) -> bool {
+        self.presence == Presence::Open && self.conflict.is_none()
     }
 
     /// What the data plane gets: "If a Listener is conflicted, its network port should not be

@@ -263,8 +263,7 @@ impl<'a, K: RouteKind> Route<'a, K> {
         for (index, attachment) in listeners {
             if let Some(listener) = draft.listeners.get_mut(index) {
                 listener.attached_routes = listener.attached_routes.saturating_add(1);
-                // A listener that is not in the snapshot needs no routes there.
-                if listener.conflict.is_none() && listener.is_bound() {
+                if listener.takes_requests() {
                     attachments.push(attachment);
                 }
             }

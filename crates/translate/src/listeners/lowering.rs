@@ -5,7 +5,7 @@ use portcullis_api::status::ConditionReason;
 use portcullis_api::{Gateway, Kind, ObjectKey, Objects};
 use portcullis_ir::{HostPattern, ListenerId};
 
-use super::{ListenerDraft, Owner, kinds};
+use super::{ListenerDraft, Owner, Presence, kinds};
 use crate::grants::Referrer;
 use crate::problem::Problem;
 use crate::tls::credentials::Credentials;
@@ -62,6 +62,14 @@ impl<'a, 'c> Lowering<'a, 'c> {
                 spec.name
             )));
         }
+        let mut presence = match refused {
+            Some(_) => Presence::Absent,
+            None => Presence::Open,
+        };
+        if let (None, Some(problem)) = (&refused, filters_refusal(spec)) {
+            refused = Some(problem);
+            presence = Presence::Closed;
+        }
         let id = ListenerId::new(format!("{}/{}/{}", owner.kind, owner.key, spec.name));
         let tls = self.tls(&id, &owner, spec);
         let mut unresolved = Vec::new();
@@ -80,6 +88,7 @@ impl<'a, 'c> Lowering<'a, 'c> {
             unresolved,
             kinds,
             tls,
+            presence,
             attached_routes: 0,
         }
     }
@@ -117,7 +126,7 @@ fn validation(gateway: &Gateway, port: u16) -> Option<&FrontendTlsValidation> {
     frontend.for_port(port).validation.as_ref()
 }
 
-/// What is not served of a listener's own fields, TLS apart.
+/// What is not served of a listener's own fields, TLS and filters apart.
 fn refusal(spec: &Listener) -> Option<Problem> {
     if !kinds::is_served(&spec.protocol) {
         // "If an implementation does not support a specified protocol, it MUST set the "Accepted"
@@ -137,13 +146,14 @@ fn refusal(spec: &Listener) -> Option<Problem> {
             "port 0 is no port; use one from 1 to 65535",
         ));
     }
-    let filters = spec.filters.as_ref().map_or(&[][..], |f| &f.requests);
-    if !filters.is_empty() {
-        return Some(Problem::unsupported(
-            "filters of listeners are not supported; remove filters",
-        ));
-    }
     (spec.protocol == ProtocolType::Http && spec.tls.is_some()).then(|| {
         Problem::unsupported("tls must not be set on an HTTP listener; remove it, or use HTTPS")
     })
+}
+
+/// "If an implementation can not implement the filters in the order they are specified", or at all.
+fn filters_refusal(spec: &Listener) -> Option<Problem> {
+    let filters = &spec.filters.as_ref()?.requests;
+    (!filters.is_empty())
+        .then(|| Problem::unsupported("filters of listeners are not supported; remove filters"))
 }
