@@ -60,6 +60,10 @@ pub(crate) const H2_SEND_BUFFER: usize = 256 * 1024;
 /// How much of an answer is collected before it is written to an HTTP/1.1 client.
 pub(crate) const WRITE_BUFFER: usize = 16 * 1024;
 
+/// How long an idle connection on a closed port is still listened to: requests that were on their
+/// way when it closed are answered.
+pub(crate) const CLOSING_GRACE: Duration = Duration::from_millis(500);
+
 /// How long and how much unread request is swallowed after an early answer, so that closing does
 /// not destroy the answer on its way (RFC 9112 section 9.6).
 pub(crate) const LINGER: Duration = Duration::from_secs(2);

@@ -75,18 +75,11 @@ async fn accept_loop(
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stage.wait_for(|stage| *stage == Stage::Closed) => return,
+            _ = stage.wait_for(|stage| *stage == Stage::Closed) => break,
             accepted = next(&listener, &entrance.worker) => accepted,
         };
         match accepted {
-            Ok((stream, peer, permit)) => {
-                let entrance = Arc::clone(&entrance);
-                tokio::spawn(async move {
-                    let open = entrance.metrics.connection();
-                    serve(stream, peer, &entrance).await;
-                    drop((open, permit));
-                });
-            }
+            Ok((stream, peer, room)) => spawn(stream, peer, room, Arc::clone(&entrance)),
             Err(error) => match AcceptFailure::of(&error) {
                 AcceptFailure::Connection => debug!(%error, "a connection was gone when accepted"),
                 AcceptFailure::Exhausted => {
@@ -100,6 +93,38 @@ async fn accept_loop(
             },
         }
     }
+    if let Err(error) = accept_rest(listener, &entrance) {
+        debug!(port = entrance.port, %error, "connections were lost when the port was closed");
+    }
+}
+
+/// Takes what is in the accept queue: those clients are connected already, and closing the socket
+/// would reset them.
+fn accept_rest(listener: TcpListener, entrance: &Arc<Entrance>) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    while let Ok(room) = Arc::clone(&entrance.worker.shared.connections).try_acquire_owned() {
+        let (stream, peer) = match listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        stream.set_nonblocking(true)?;
+        spawn(
+            TcpStream::from_std(stream)?,
+            peer,
+            room,
+            Arc::clone(entrance),
+        );
+    }
+    Ok(())
+}
+
+fn spawn(stream: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit, entrance: Arc<Entrance>) {
+    tokio::spawn(async move {
+        let open = entrance.metrics.connection();
+        serve(stream, peer, &entrance).await;
+        drop((open, room));
+    });
 }
 
 /// The next connection, once there is room for it.
@@ -190,6 +215,7 @@ async fn serve_plain(mut stream: TcpStream, peer: SocketAddr, entrance: &Entranc
 async fn closed(mut stage: tokio::sync::watch::Receiver<Stage>) {
     // An error means that the data plane is gone, which is as good.
     let _ = stage.wait_for(|stage| *stage == Stage::Closed).await;
+    tokio::time::sleep(limits::CLOSING_GRACE).await;
 }
 
 /// Tells HTTP/2 with prior knowledge from HTTP/1 by its preface; `None` if the client says

@@ -180,6 +180,7 @@ impl Connection {
         {
             return;
         }
+        tokio::time::sleep(limits::CLOSING_GRACE).await;
         while self.phase() != Phase::Idle {
             self.became_idle.notified().await;
         }

@@ -361,3 +361,35 @@ async fn filters_are_applied() {
         Some("https://a.example/there/x?y")
     );
 }
+
+/// Requests until the gateway takes no more connections; every one sent must be answered.
+async fn insist(at: SocketAddr) -> usize {
+    let mut served = 0;
+    while let Ok(stream) = TcpStream::connect(at).await {
+        let mut connection = Connection::over(stream);
+        loop {
+            let reply = connection.exchange(get_request("a", "/")).await;
+            assert_eq!(reply.status, 200);
+            served += 1;
+            if reply.header("connection") == Some("close") {
+                break;
+            }
+        }
+    }
+    served
+}
+
+#[tokio::test]
+async fn draining_under_load_loses_no_request() {
+    let drain = DrainConfig {
+        min: std::time::Duration::from_millis(50),
+        ..DrainConfig::default()
+    };
+    let plane = Plane::start(&on_80().await, Config { drain, ..config() }).await;
+    let clients: Vec<_> = (0..8).map(|_| tokio::spawn(insist(plane.at(80)))).collect();
+    assert_eq!(get(plane.at(80), "a", "/").await.status, 200);
+    assert_eq!(plane.plane.drain().await, Drained::Completely);
+    for client in clients {
+        assert!(client.await.unwrap() > 0);
+    }
+}
