@@ -2,27 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::backends::Backends;
 use crate::certificates::{Pair, openssl};
+use crate::harness::{BINARY, Process};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../manifests/samples");
 /// The ports that the samples' listeners name.
 const LISTENER_PORTS: [u16; 3] = [80, 443, 8443];
-/// A wait longer than this is a failure; nothing is expected to take a noticeable part of it.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Between two looks at what another process does.
-const POLL: Duration = Duration::from_millis(5);
 
 /// A folder of manifests in the making.
 pub(crate) struct Setup {
@@ -35,12 +29,11 @@ pub(crate) struct Setup {
 pub(crate) struct Running {
     folder: TempDir,
     ports: BTreeMap<u16, u16>,
-    admin: String,
-    child: Child,
+    process: Process,
     _backends: Backends,
 }
 
-/// One object with its status, as `portcullis status -o json` prints it.
+/// The status of one object.
 pub(crate) struct Status(Value);
 
 /// A condition's status and reason.
@@ -99,22 +92,17 @@ impl Setup {
         self
     }
 
-    /// Starts it and waits until every Gateway is programmed.
+    /// Starts it and waits until its Gateway is programmed.
     pub(crate) fn start(self) -> Running {
         let running = self.start_unready();
-        running.until("every Gateway is programmed", || {
-            let objects = running.objects();
-            let mut gateways = objects
-                .iter()
-                .filter(|object| object["kind"] == "Gateway")
-                .peekable();
-            gateways.peek().is_some()
-                && gateways.all(|gateway| condition(&gateway["status"], "Programmed").0 == "True")
+        running.until("the Gateway is programmed", || {
+            let gateway = running.gateway();
+            gateway.is_some_and(|gateway| condition(&gateway["status"], "Programmed").0 == "True")
         });
         running
     }
 
-    /// Starts it and waits until it has a status to show.
+    /// Starts it and waits until it has read its folder.
     pub(crate) fn start_unready(self) -> Running {
         let Self {
             folder,
@@ -122,31 +110,18 @@ impl Setup {
             backends,
         } = self;
         let ports: BTreeMap<_, _> = LISTENER_PORTS.map(|port| (port, free_port())).into();
-        let admin = format!("127.0.0.1:{}", free_port());
-        let mut command = Command::new(BINARY);
-        command
-            .arg("standalone")
-            .arg(folder.path().join("manifests"));
-        command.args(["--bind", "127.0.0.1", "--admin", &admin]);
-        for (port, real) in &ports {
-            command.args(["--port-map", &format!("{port}={real}")]);
-        }
-        let log = File::create(folder.path().join("log")).unwrap();
-        command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log);
-        let child = command.spawn().unwrap();
-        let running = Running {
+        let map = ports
+            .iter()
+            .flat_map(|(port, real)| ["--port-map".to_owned(), format!("{port}={real}")]);
+        let arguments: Vec<_> = map.chain(arguments).collect();
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let process = Process::standalone(&folder.path().join("manifests"), &arguments);
+        Running {
             folder,
             ports,
-            admin,
-            child,
+            process,
             _backends: backends,
-        };
-        running.until("there is a status", || !running.objects().is_empty());
-        running
+        }
     }
 }
 
@@ -182,71 +157,47 @@ impl Running {
     }
 
     /// Waits for a condition that another process makes true, and fails with the log if it does not.
-    pub(crate) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition() {
-            assert!(
-                Instant::now() < deadline,
-                "waited in vain until {what}; log:\n{}",
-                self.log()
-            );
-            thread::sleep(POLL);
-        }
+    pub(crate) fn until(&self, what: &str, condition: impl FnMut() -> bool) {
+        self.process.until(what, condition);
     }
 
     /// Waits for a line of the log with all of `words`.
     pub(crate) fn until_logged(&self, words: &[&str]) {
-        self.until(&format!("{words:?} is logged"), || {
-            self.log()
-                .lines()
-                .any(|line| words.iter().all(|word| line.contains(word)))
-        });
+        self.process.until_said(words);
     }
 
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
-    }
-
-    /// The output of `portcullis <words> --admin ...`; empty if it fails.
+    /// The output of `portcullis <words> --admin ...`.
     pub(crate) fn command(&self, words: &[&str]) -> String {
-        let done = Command::new(BINARY)
+        let mut command = Command::new(BINARY);
+        let done = command
             .args(words)
-            .args(["--admin", &self.admin])
+            .args(["--admin", &self.process.admin])
             .output()
             .unwrap();
-        if done.status.success() {
-            String::from_utf8(done.stdout).unwrap()
-        } else {
-            String::new()
-        }
+        assert!(done.status.success(), "{words:?}: {done:?}");
+        String::from_utf8(done.stdout).unwrap()
     }
 
-    fn json(&self, words: &[&str]) -> Value {
-        serde_json::from_str(&self.command(words)).unwrap_or_default()
-    }
-
-    fn objects(&self) -> Vec<Value> {
-        match self.json(&["status", "--output", "json"]) {
-            Value::Object(mut list) => list
-                .remove("items")
-                .and_then(|items| items.as_array().cloned())
-                .unwrap_or_default(),
-            _ => Vec::new(),
-        }
+    fn gateway(&self) -> Option<Value> {
+        let list: Value = serde_json::from_str(&self.process.page("/status")).unwrap();
+        let items = list["items"].as_array()?;
+        items
+            .iter()
+            .find(|object| object["kind"] == "Gateway")
+            .cloned()
     }
 
     /// The status of the object, once it has one.
     pub(crate) fn status_of(&self, kind: &str, name: &str) -> Status {
-        let mut found = None;
+        let mut status = Value::Null;
         self.until(&format!("{kind} {name} has a status"), || {
-            found = self.objects().into_iter().find(|object| {
-                object["kind"] == kind
-                    && object["metadata"]["name"] == name
-                    && object["status"].is_object()
-            });
-            found.is_some()
+            let object = self.process.object(kind, name);
+            status = object
+                .map(|mut object| object["status"].take())
+                .unwrap_or_default();
+            status.is_object()
         });
-        Status(found.unwrap()["status"].take())
+        Status(status)
     }
 
     /// Whether the certificate is in force, as the gateway reports it.
@@ -260,17 +211,8 @@ impl Running {
         ]);
         let line = String::from_utf8(line).unwrap();
         let serial = line.trim().trim_start_matches("serial=").to_lowercase();
-        has_serial(&self.json(&["config", "--output", "json"]), &serial)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if thread::panicking() {
-            eprintln!("log of the gateway:\n{}", self.log());
-        }
+        let config = serde_json::from_str(&self.process.page("/config")).unwrap();
+        has_serial(&config, &serial)
     }
 }
 

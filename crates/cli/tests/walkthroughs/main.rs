@@ -13,6 +13,8 @@ mod backends;
 mod certificates;
 mod client;
 mod gateway;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod load;
 mod secrets;
 
