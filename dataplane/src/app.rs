@@ -1,12 +1,12 @@
 //! The data plane as its users see it: start, apply snapshots, drain.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use portcullis_ir::{Listener, Snapshot, Version};
+use portcullis_ir::{Snapshot, Version};
 use portcullis_table::Table;
 
 use crate::admin::{Introspect, LoadedConfig, Readiness};
@@ -106,11 +106,9 @@ impl DataPlane {
         let gateway = self.config.metrics.gateway(&snapshot.gateway);
         let live = self.prepare(&snapshot, &mut applying.credentials, &gateway);
         let expiries = expiries(&live);
-        let wanted: BTreeSet<_> = snapshot
-            .listeners
-            .values()
-            .map(Listener::port_key)
-            .collect();
+        let table = &live.routing.table;
+        let wanted = table.ports().map(|(key, port)| (key, port.family()));
+        let wanted: BTreeMap<_, _> = wanted.collect();
         let ports = &mut applying.ports;
         let (states, shares) = ports.bind_missing(&wanted, &self.config, &gateway);
         self.shared.live.store(Arc::new(live));

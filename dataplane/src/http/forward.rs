@@ -141,10 +141,13 @@ pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader) {
 }
 
 fn nominated(response: &ResponseHeader) -> impl Iterator<Item = HeaderName> {
+    const KNOWN: [&[u8]; 3] = [b"keep-alive", b"close", b"connection"];
     (response.headers.get_all(header::CONNECTION).iter())
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-        .filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok())
-        .filter(|name| name != header::CONNECTION && name.as_str() != "close")
+        .map(<[u8]>::trim_ascii)
+        // Not names of headers to remove, and not worth making one.
+        .filter(|option| !KNOWN.iter().any(|known| option.eq_ignore_ascii_case(known)))
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
 }
 
 #[cfg(test)]

@@ -163,6 +163,15 @@ pub(crate) fn status_of(answer: &[u8]) -> u16 {
     status.unwrap_or(400)
 }
 
+/// What a refused head is counted as.
+pub(crate) fn flag_of(status: u16) -> ResponseFlag {
+    match status {
+        405 => ResponseFlag::MethodNotAllowed,
+        431 => ResponseFlag::HeadersTooLarge,
+        _ => ResponseFlag::BadRequest,
+    }
+}
+
 /// The whole answer to a head that is refused with `status`.
 pub(crate) fn head_refusal(status: u16) -> &'static [u8] {
     match status {

@@ -17,6 +17,7 @@ use super::bind::{Never, Share, Signals};
 use super::connection::{CloseReason, Connection, HttpVersion};
 use super::stream::{ClientStream, Transport};
 use super::tls::handshake;
+use crate::access_log::ResponseFlag;
 use crate::limits;
 use crate::metrics::{GatewayMetrics, PortMetrics};
 use crate::state::PortFamily;
@@ -257,11 +258,11 @@ pub(crate) async fn serve_http(
         biased;
         () = entrance.worker.process(Box::new(stream), &entrance.signals.shutdown) => {}
         reason = connection.should_close() => match reason {
-            CloseReason::HeadTimeout => info!(
-                peer = %connection.peer,
-                port = connection.port,
-                "closed: the request head took too long"
-            ),
+            CloseReason::HeadTimeout => {
+                let (peer, port) = (connection.peer, connection.port);
+                entrance.gateway.rejected[ResponseFlag::ClientTimeout].increment();
+                info!(%peer, port, "closed: the request head took too long");
+            }
             CloseReason::PortClosed => {}
         },
     }

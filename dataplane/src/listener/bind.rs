@@ -3,14 +3,15 @@
 //! A port that stays is not touched. New ports are bound before old ones are given up, so that an
 //! apply which fails half way leaves what worked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portcullis_ir::{PortKey, Transport};
+use portcullis_ir::PortKey;
+use portcullis_table::Family;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{mpsc, watch};
 
@@ -57,9 +58,14 @@ pub enum BindFailure {
         /// The other listener port.
         other: NonZeroU16,
     },
-    /// UDP listeners are not served yet.
-    #[error("UDP is not supported yet")]
-    Udp,
+    /// Its listeners speak what is not served yet.
+    #[error("port {written}: {protocol} listeners are not supported yet")]
+    Unsupported {
+        /// The port as the Gateway has it.
+        written: NonZeroU16,
+        /// `TCP` or `UDP`.
+        protocol: &'static str,
+    },
     /// Any other refusal of the system.
     #[error("port {real}: {reason}")]
     Other {
@@ -68,6 +74,13 @@ pub enum BindFailure {
         /// What the system said.
         reason: String,
     },
+}
+
+/// A port to bind.
+#[derive(Clone, Copy)]
+struct Wanted {
+    key: PortKey,
+    family: Family,
 }
 
 /// The ports a data plane holds.
@@ -125,16 +138,20 @@ impl Ports {
     /// worker must serve in addition.
     pub(crate) fn bind_missing(
         &mut self,
-        wanted: &BTreeSet<PortKey>,
+        wanted: &BTreeMap<PortKey, Family>,
         config: &Config,
         gateway: &Arc<GatewayMetrics>,
     ) -> (PortStates, Vec<Vec<Share>>) {
         self.bound.retain(|_, port| !port.is_dead());
         let mut shares: Vec<_> = (0..config.workers.get()).map(|_| Vec::new()).collect();
         let mut states = PortStates::new();
-        for key in wanted {
+        for (key, family) in wanted {
+            let wanted = Wanted {
+                key: *key,
+                family: *family,
+            };
             if !self.bound.contains_key(key) {
-                match self.bind(*key, config, gateway) {
+                match self.bind(wanted, config, gateway) {
                     Ok((port, new)) => {
                         self.bound.insert(*key, port);
                         shares
@@ -155,9 +172,9 @@ impl Ports {
     }
 
     /// Takes out the ports that are no longer wanted.
-    pub(crate) fn take_unwanted(&mut self, wanted: &BTreeSet<PortKey>) -> Vec<BoundPort> {
+    pub(crate) fn take_unwanted(&mut self, wanted: &BTreeMap<PortKey, Family>) -> Vec<BoundPort> {
         self.bound
-            .extract_if(.., |key, _| !wanted.contains(key))
+            .extract_if(.., |key, _| !wanted.contains_key(key))
             .map(|(_, port)| port)
             .collect()
     }
@@ -169,12 +186,19 @@ impl Ports {
 
     fn bind(
         &self,
-        key: PortKey,
+        wanted: Wanted,
         config: &Config,
         gateway: &Arc<GatewayMetrics>,
     ) -> Result<(BoundPort, Vec<Share>), BindFailure> {
-        if key.transport == Transport::Udp {
-            return Err(BindFailure::Udp);
+        let Wanted { key, family } = wanted;
+        let unsupported = |protocol| BindFailure::Unsupported {
+            written: key.port,
+            protocol,
+        };
+        match family {
+            Family::Http | Family::Tls => {}
+            Family::Tcp => return Err(unsupported("TCP")),
+            Family::Udp => return Err(unsupported("UDP")),
         }
         let real = config.ports.real(key);
         if let Some(other) = self.holder_of(real) {

@@ -87,6 +87,9 @@ impl ClientStream {
     /// Puts an answer of ours in the way of what pingora would write.
     fn refuse(&mut self, status: u16) {
         self.reading = Reading::Refused;
+        let flag = refusal::flag_of(status);
+        self.connection.gateway.rejected[flag].increment();
+        tracing::debug!(peer = %self.connection.peer, status, "refused a request head");
         self.unwritten
             .extend_from_slice(refusal::head_refusal(status));
     }
