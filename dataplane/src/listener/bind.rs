@@ -99,6 +99,11 @@ pub(crate) struct BoundPort {
     leaving: Arc<AtomicBool>,
     /// Closed when the last accept loop has dropped its socket.
     accepting: mpsc::Receiver<Never>,
+    #[expect(
+        dead_code,
+        reason = "held so that its series stay while the port is in the books"
+    )]
+    metrics: Arc<PortMetrics>,
 }
 
 /// A value that can not be.
@@ -296,6 +301,7 @@ fn share_out(
         shutdown: shutdown_sender,
         leaving,
         accepting: closed,
+        metrics,
     };
     (bound, shares)
 }

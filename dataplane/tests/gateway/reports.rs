@@ -89,3 +89,35 @@ async fn what_is_loaded_shows_what_is_kept() {
     plane.plane.drain().await;
     assert!(!plane.plane.readiness().is_ready());
 }
+
+#[tokio::test]
+async fn failed_handshakes_are_counted_by_reason() {
+    use portcullis_ir::tls::ClientValidationMode;
+    let (server, clients) = (ca("server"), ca("clients"));
+    let scene = scene()
+        .https("web", 443, "a.example", &["a"])
+        .certificate("a", server.certificate(&["a.example"]))
+        .clients("web", &["ca"], ClientValidationMode::AllowValidOnly)
+        .trust("ca", clients.bundle());
+    let metrics = Metrics::new();
+    let config = Config {
+        metrics: metrics.clone(),
+        ..config()
+    };
+    let plane = Plane::start(&scene, config).await;
+    let without = client(&server).config();
+    for name in ["a.example", "nobody.example"] {
+        assert_eq!(
+            crate::tls::status(&without, plane.at(443), name).await,
+            None
+        );
+    }
+    plane.plane.drain().await;
+    let exposition = metrics.exposition();
+    for reason in ["client_certificate_missing", "unrecognized_name"] {
+        let counted = exposition.lines().any(|line| {
+            line.contains("handshake") && line.contains(reason) && line.ends_with(" 1")
+        });
+        assert!(counted, "{reason}: {exposition}");
+    }
+}

@@ -63,7 +63,7 @@ impl HandshakeFailure {
             Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
                 Self::UnknownIssuer(Self::names(&terminator.trusted))
             }
-            Some(Error::InvalidCertificate(error)) => Self::ClientCertificate(error.to_string()),
+            Some(Error::InvalidCertificate(error)) => Self::ClientCertificate(in_words(error)),
             Some(Error::PeerIncompatible(
                 PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon,
             )) => Self::ClientCertificate("no signature scheme in common".to_owned()),
@@ -100,5 +100,98 @@ impl HandshakeFailure {
             Self::Alert(_) => Label::AlertReceived,
             Self::Unsupported | Self::Other(_) => Label::Other,
         }
+    }
+}
+
+/// What is wrong with a client's certificate.
+fn in_words(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet"
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "it is not meant for TLS clients"
+        }
+        CertificateError::BadSignature => "its key did not sign the handshake",
+        CertificateError::BadEncoding => "it cannot be read",
+        other => return format!("{other:?}"),
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listener::tls::Inputs;
+
+    fn terminator(trusted: &[&str]) -> Terminator {
+        let inputs = Inputs {
+            certificates: Vec::new(),
+            missing: Vec::new(),
+            clients: None,
+        };
+        Terminator {
+            inputs,
+            config: Err(TerminationFailure::NoCertificate(String::new())),
+            trusted: trusted.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn failures_are_told_in_words() {
+        let unknown = || Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let two = ["CN=one", "CN=two, O=x"];
+        let cases: [(Error, &[&str], &str, Label); 6] = [
+            (
+                Error::NoCertificatesPresented,
+                &[],
+                "client certificate required but none was sent",
+                Label::ClientCertificateMissing,
+            ),
+            (
+                unknown(),
+                &two,
+                "client certificate not issued by any of: CN=one; CN=two, O=x",
+                Label::ClientCertificateInvalid,
+            ),
+            (
+                unknown(),
+                &[],
+                "client certificate not issued by any of: (no usable CA)",
+                Label::ClientCertificateInvalid,
+            ),
+            (
+                Error::InvalidCertificate(CertificateError::Expired),
+                &two,
+                "client certificate refused: it has expired",
+                Label::ClientCertificateInvalid,
+            ),
+            (
+                Error::NoApplicationProtocol,
+                &[],
+                "nothing in common with the client: no ALPN protocol",
+                Label::Incompatible,
+            ),
+            (
+                Error::AlertReceived(AlertDescription::UnknownCA),
+                &[],
+                "the client refused: UnknownCA",
+                Label::AlertReceived,
+            ),
+        ];
+        for (error, trusted, text, label) in cases {
+            let error = io::Error::new(io::ErrorKind::InvalidData, error);
+            let failure = HandshakeFailure::of(&error, &terminator(trusted));
+            assert_eq!(failure.to_string(), text);
+            assert_eq!(failure.label(), label);
+        }
+    }
+
+    #[test]
+    fn names_that_nobody_serves_are_named() {
+        let failure = HandshakeFailure::UnknownName("x.example".to_owned());
+        assert_eq!(failure.to_string(), "unknown server name x.example");
+        assert_eq!(failure.label(), Label::UnrecognizedName);
     }
 }

@@ -42,6 +42,8 @@ pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &En
             let transport = Transport::Tls(Box::new(stream));
             serve_http(transport, BytesMut::new(), connection, entrance).await;
         }
+        // Connected and gone: a health check of a load balancer.
+        Err(HandshakeFailure::Hello(HelloError::Closed { after: 0 })) => {}
         Err(failure) => {
             entrance.metrics.handshake_failures[failure.label()].increment();
             let port = entrance.port;
