@@ -38,6 +38,8 @@ impl Worker {
         proxy.h2_options = Some(h2_options());
         let mut options = HttpServerOptions::default();
         options.h2_idle_timeout = Some(limits::CLIENT_H2_IDLE_TIMEOUT);
+        // Refused by us: pingora's own 405 over HTTP/2 would name pingora.
+        options.allow_connect_method_proxying = true;
         proxy.server_options = Some(options);
         Self {
             shared,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::header;
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
@@ -74,6 +74,9 @@ enum Admission {
 
 fn check_head(session: &Session) -> std::result::Result<(), Refusal> {
     let request = session.req_header();
+    if request.method == Method::CONNECT {
+        return Err(Refusal::Connect);
+    }
     let Some(http1) = session.as_downstream().as_http1() else {
         return select::check_size(request, None);
     };

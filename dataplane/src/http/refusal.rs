@@ -19,6 +19,8 @@ pub(crate) enum Refusal {
     AmbiguousLength,
     /// The request is against the protocol in a way that pingora found.
     Malformed,
+    /// CONNECT: this is no forward proxy.
+    Connect,
     /// Longer than [`crate::limits::MAX_URI`].
     TargetTooLong,
     /// More than [`crate::limits::MAX_HEADERS`] or [`crate::limits::MAX_HEADER_LIST`].
@@ -65,6 +67,7 @@ impl Refusal {
             Self::BadHost | Self::BadTarget | Self::AmbiguousLength | Self::Malformed => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -87,6 +90,7 @@ impl Refusal {
             Self::BadTarget => "bad request target\n",
             Self::AmbiguousLength => "both content-length and transfer-encoding\n",
             Self::Malformed => "bad request\n",
+            Self::Connect => "method not allowed\n",
             Self::TargetTooLong => "request target too long\n",
             Self::HeadersTooLarge => "request header too large\n",
             Self::RequestTimeout => "request took too long\n",
@@ -110,6 +114,7 @@ impl Refusal {
             Self::BadHost | Self::BadTarget | Self::AmbiguousLength | Self::Malformed => {
                 ResponseFlag::BadRequest
             }
+            Self::Connect => ResponseFlag::MethodNotAllowed,
             Self::TargetTooLong => ResponseFlag::UriTooLong,
             Self::HeadersTooLarge => ResponseFlag::HeadersTooLarge,
             Self::RequestTimeout => ResponseFlag::ClientTimeout,
@@ -138,6 +143,7 @@ impl Refusal {
             | Self::BadTarget
             | Self::AmbiguousLength
             | Self::Malformed
+            | Self::Connect
             | Self::HeadersTooLarge
             | Self::RequestTimeout
             | Self::ConnectFailed

@@ -175,6 +175,11 @@ async fn own_answers_work_over_http2() {
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert_eq!(response.headers().get("server"), None);
     assert_eq!(text(response).await, "no route\n");
+    let connect = Request::builder().method("CONNECT").uri("a.example:80");
+    let connect = connect.body(Full::default()).unwrap();
+    let refused = sender.send_request(connect).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(refused.headers().get("server"), None);
     let large = Request::builder()
         .uri("http://a.example/")
         .header("x", "y".repeat(70_000));
