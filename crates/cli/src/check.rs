@@ -26,9 +26,9 @@ pub(crate) fn run(config: &Check) -> Exit {
         .count();
     match output {
         CheckOutput::Text => {
-            findings
-                .iter()
-                .for_each(|finding| print(&finding.to_string()));
+            for finding in &findings {
+                print(&finding.to_string());
+            }
             print(&summary(objects, &findings));
         }
         CheckOutput::Json => {

@@ -76,9 +76,8 @@ fn print_tables(items: Vec<Value>, findings: &[Value], width: Width) -> Result<(
     let mut text = tables(&objects, width, now().0.as_second());
     if !findings.is_empty() {
         text.push_str("\nIn the files:\n");
-        for finding in findings.iter().filter_map(Value::as_str) {
-            text.push_str(&format!("  {finding}\n"));
-        }
+        let findings = findings.iter().filter_map(Value::as_str);
+        text.extend(findings.flat_map(|finding| ["  ", finding, "\n"]));
     }
     print(&text);
     Ok(())

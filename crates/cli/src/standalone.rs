@@ -6,6 +6,7 @@ mod follow;
 mod shown;
 mod teller;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use self::control::{Control, Network, Step};
 use self::fleet::Fleet;
 use self::follow::Waker;
 use self::shown::Shown;
-use self::teller::Teller;
+use self::teller::{Teller, tell_changes};
 use crate::config::{self, Serve};
 use crate::exit::Exit;
 use crate::now;
@@ -168,7 +169,7 @@ impl Session {
             let step = self.control.replace(contents, &now());
             self.take(step).await;
         }
-        self.teller.begin();
+        self.teller.begin(self.objects());
         self.starting = None;
     }
 
@@ -201,31 +202,32 @@ impl Session {
 
     /// Carries a step out, and those that follow from it.
     async fn take(&mut self, step: Step) {
-        let mut steps = vec![step];
+        let mut steps = VecDeque::from([step]);
         while let Some(Step {
             orders,
-            changes,
+            news,
             listing,
             findings,
-        }) = steps.pop()
+        }) = steps.pop_front()
         {
             self.teller.findings(findings.as_ref());
-            self.teller.changes(&changes);
+            tell_changes(&news);
             if listing.is_some() || findings.is_some() {
                 self.shown
                     .send_modify(|shown| *shown = Arc::new(shown.updated(listing, findings)));
             }
             for order in orders {
                 if let Some((gateway, applied)) = self.fleet.carry_out(order).await {
-                    steps.push(self.control.note(&gateway, applied, &now()));
+                    steps.push_back(self.control.note(&gateway, &applied, &now()));
                 }
             }
         }
+        self.teller.objects(&self.objects());
     }
 
     async fn retry(&mut self) {
         for (gateway, applied) in self.fleet.retry().await {
-            let step = self.control.note(&gateway, applied, &now());
+            let step = self.control.note(&gateway, &applied, &now());
             self.take(step).await;
         }
     }

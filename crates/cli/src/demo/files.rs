@@ -118,7 +118,8 @@ data:
 
 /// A text of several lines as a value of YAML.
 fn block(key: &str, text: &str) -> String {
-    let lines: String = text.lines().map(|line| format!("    {line}\n")).collect();
+    let lines = text.lines().flat_map(|line| ["    ", line, "\n"]);
+    let lines: String = lines.collect();
     format!("  {key}: |\n{lines}")
 }
 

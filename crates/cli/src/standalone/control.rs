@@ -3,12 +3,13 @@
 //! Events come in (the folders' contents, what became of a snapshot, time), [`Order`]s for the data
 //! planes go out. Nothing here waits, reads or binds.
 
+mod certificates;
 mod hints;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use portcullis_translate::{
     Inputs, ObservedDataPlane, ObservedGateway, Options, Output, translate,
 };
 
-use crate::status::changes::{Change, changes};
+use crate::status::changes::Change;
 use crate::status::listing::listing;
 
 /// The controller that our GatewayClasses name.
@@ -58,7 +59,8 @@ pub(crate) enum Order {
 #[derive(Debug, Default)]
 pub(crate) struct Step {
     pub(crate) orders: Vec<Order>,
-    pub(crate) changes: Vec<Change>,
+    /// What is to be told and is in no status.
+    pub(crate) news: Vec<Change>,
     /// Every object with its status, if it changed.
     pub(crate) listing: Option<Arc<Objects>>,
     /// What is to be said about the files now, all of it, if it may have changed.
@@ -125,7 +127,7 @@ impl Control {
     pub(crate) fn note(
         &mut self,
         gateway: &portcullis_ir::ObjectKey,
-        applied: Applied,
+        applied: &Applied,
         now: &Time,
     ) -> Step {
         let Some(served) = self.gateways.get_mut(gateway) else {
@@ -173,21 +175,25 @@ impl Control {
             .into_iter()
             .map(|(key, output)| (key, output.snapshot))
             .collect();
-        let orders = self.order(snapshots);
+        let (orders, news) = self.order(snapshots);
         let listing = listing(&self.contents.objects, statuses, &self.listing, now);
         let mut step = Step {
             orders,
+            news,
             ..Step::default()
         };
         if *self.listing != listing {
-            step.changes = changes(&self.listing, &listing);
             self.listing = Arc::new(listing);
             step.listing = Some(Arc::clone(&self.listing));
         }
         step
     }
 
-    fn order(&mut self, wanted: BTreeMap<portcullis_ir::ObjectKey, Arc<Snapshot>>) -> Vec<Order> {
+    fn order(
+        &mut self,
+        wanted: BTreeMap<portcullis_ir::ObjectKey, Arc<Snapshot>>,
+    ) -> (Vec<Order>, Vec<Change>) {
+        let mut news = Vec::new();
         let gone = self
             .gateways
             .extract_if(.., |gateway, _| !wanted.contains_key(gateway));
@@ -195,6 +201,9 @@ impl Control {
         for (gateway, snapshot) in wanted {
             let bind = self.bind_addresses(&gateway);
             let before = self.gateways.get_mut(&gateway);
+            if let Some(before) = &before {
+                news.extend(certificates::replaced(&before.snapshot, &snapshot));
+            }
             if before
                 .as_ref()
                 .is_some_and(|it| it.bind == bind && it.snapshot == snapshot)
@@ -215,7 +224,7 @@ impl Control {
                 snapshot,
             });
         }
-        orders
+        (orders, news)
     }
 
     /// "Addresses requested for this Gateway" (`GatewaySpec.Addresses`), or all there are.
@@ -261,7 +270,7 @@ impl Control {
             .values()
             .flatten()
             .flatten()
-            .map(|address| address.ip())
+            .map(SocketAddr::ip)
             .collect();
         let reached = if ports.is_empty() {
             bind.iter().copied().collect()
@@ -285,8 +294,12 @@ impl Control {
         bind: &[IpAddr],
         failure: &BindFailure,
     ) -> String {
+        // Who reads it is told the port in front of it.
+        let own_words = failure.to_string();
+        let prefix = format!("port {}: ", port.port);
+        let own_words = own_words.strip_prefix(&prefix).unwrap_or(&own_words);
         let BindFailure::InUse { real } = failure else {
-            return failure.to_string();
+            return own_words.to_owned();
         };
         let holds = |served: &Served| {
             let bound = served
@@ -301,11 +314,10 @@ impl Control {
         let mut others = self.gateways.iter().filter(|(other, _)| *other != gateway);
         match others.find(|(_, served)| holds(served)) {
             Some((other, _)) => format!(
-                "port {}: Gateway {other} has it at the same address; give each an address of its \
-                 own in spec.addresses",
-                port.port
+                "Gateway {other} has it at the same address; give each an address of its own in \
+                 spec.addresses"
             ),
-            None => failure.to_string(),
+            None => own_words.to_owned(),
         }
     }
 }

@@ -16,6 +16,8 @@ const QUIET: Duration = Duration::from_millis(4);
 const IMPATIENCE: Duration = Duration::from_millis(40);
 /// How soon to look again at files that changed just before they were read.
 const SETTLING: Duration = Duration::from_millis(50);
+/// How often to look again at most while files go missing.
+const SETTLING_LOOKS: usize = 20;
 /// How often to look without being told: network file systems tell nothing.
 const RESCAN: Duration = Duration::from_secs(10);
 /// How often to look when the kernel cannot tell us at all.
@@ -104,24 +106,63 @@ impl Follower {
         }
     }
 
-    /// Looks until all that is seen is also watched. Says how long to rest if nothing happens.
+    /// Looks at everything, and says how long to rest if nothing happens.
+    ///
+    /// A folder that is deleted loses its files first. So files that are missing are taken for
+    /// deleted only if no more go missing for a moment, and their folder is still there.
     fn look(&mut self) -> (Sight, Duration) {
+        let mut sight = self.look_once();
+        for _ in 0..SETTLING_LOOKS {
+            if !self.misses_something(&sight) {
+                break;
+            }
+            thread::sleep(SETTLING);
+            let again = self.look_once();
+            let is_settled = again.files.keys().eq(sight.files.keys())
+                && again.mounts.keys().eq(sight.mounts.keys())
+                && again.lost == sight.lost;
+            sight = again;
+            if is_settled {
+                break;
+            }
+        }
+        let pause = self.pause(&sight);
+        (sight, pause)
+    }
+
+    /// Looks until all that is seen is also watched.
+    fn look_once(&mut self) -> Sight {
         loop {
             let sight = self.scanner.scan(&self.writers.busy(Instant::now()));
-            if self.follow(&sight.watch) == Followed::More {
-                continue;
+            if self.follow(&sight.watch) == Followed::Same {
+                return sight;
             }
-            let patience = self.writers.patience_ends();
-            let patience = patience.map(|end| end.saturating_duration_since(Instant::now()));
-            let settling = sight.unsettled.then_some(SETTLING);
-            let watched = self.watch.is_some() && self.unwatched.is_none();
-            let rescan = if watched { RESCAN } else { RESCAN_UNWATCHED };
-            let pause = [patience, settling, Some(rescan)]
-                .into_iter()
-                .flatten()
-                .min();
-            return (sight, pause.unwrap_or(RESCAN));
         }
+    }
+
+    fn misses_something(&self, sight: &Sight) -> bool {
+        self.seen.as_ref().is_some_and(|seen| {
+            seen.files
+                .keys()
+                .any(|place| !sight.files.contains_key(place))
+                || seen
+                    .mounts
+                    .keys()
+                    .any(|name| !sight.mounts.contains_key(name))
+        })
+    }
+
+    fn pause(&self, sight: &Sight) -> Duration {
+        let patience = self.writers.patience_ends();
+        let patience = patience.map(|end| end.saturating_duration_since(Instant::now()));
+        let settling = sight.unsettled.then_some(SETTLING);
+        let watched = self.watch.is_some() && self.unwatched.is_none();
+        let rescan = if watched { RESCAN } else { RESCAN_UNWATCHED };
+        [patience, settling, Some(rescan)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(rescan)
     }
 
     fn follow(&mut self, list: &WatchList) -> Followed {

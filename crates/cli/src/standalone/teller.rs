@@ -2,45 +2,34 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
+use portcullis_api::Objects;
 use portcullis_folder::{Finding, Severity};
 
 use super::control::Findings;
-use crate::status::changes::Change;
+use crate::status::changes::{Change, changes};
 use crate::status::remarks::Verdict;
 
 /// Knows what was said already.
 #[derive(Debug, Default)]
 pub(crate) struct Teller {
     said: Findings,
-    stage: Stage,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// Changes are not told: all of it is shown as a table soon.
-    #[default]
-    Starting,
-    Running,
+    /// The objects as they were told; `None` until all of it was shown as a table.
+    told: Option<Arc<Objects>>,
 }
 
 impl Teller {
-    /// From now on changes are told.
-    pub(crate) fn begin(&mut self) {
-        self.stage = Stage::Running;
+    /// Everything about these objects was shown; from now on changes are told.
+    pub(crate) fn begin(&mut self, shown: Arc<Objects>) {
+        self.told = Some(shown);
     }
 
-    /// Tells what changed about objects.
-    pub(crate) fn changes(&self, changes: &[Change]) {
-        if self.stage == Stage::Starting {
-            return;
-        }
-        for change in changes {
-            match change.verdict {
-                Verdict::Good => tracing::info!("{change}"),
-                Verdict::Bad => tracing::warn!("{change}"),
-            }
-        }
+    /// Tells what changed about objects since this was called last.
+    pub(crate) fn objects(&mut self, now: &Arc<Objects>) {
+        let Some(told) = &mut self.told else { return };
+        let old = std::mem::replace(told, Arc::clone(now));
+        tell_changes(&changes(&old, now));
     }
 
     /// Tells what is new about files. Each mistake is told once, and its end as well.
@@ -52,7 +41,7 @@ impl Teller {
         for (path, count) in &now.kept {
             if !has_same_mistakes(path, &self.said, now) {
                 tracing::warn!(
-                    "{}: {} of its last good version stay in force until that is mended",
+                    "{}: {} of the last good version stay in force until that is mended",
                     path.display(),
                     objects(*count)
                 );
@@ -69,6 +58,16 @@ impl Teller {
             tracing::info!("{}: mended", path.display());
         }
         self.said = now.clone();
+    }
+}
+
+/// Tells news.
+pub(crate) fn tell_changes(news: &[Change]) {
+    for change in news {
+        match change.verdict {
+            Verdict::Good => tracing::info!("{change}"),
+            Verdict::Bad => tracing::warn!("{change}"),
+        }
     }
 }
 

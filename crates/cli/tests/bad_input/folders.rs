@@ -8,20 +8,32 @@ use crate::{Scene, good, route};
 fn deleted_folder_keeps_what_worked_until_it_is_back() {
     let scene = Scene::new();
     let path = scene.folder.path();
-    scene.folder.write("more.yaml", &route("more", "more.example.com", "/"));
+    scene
+        .folder
+        .write("more.yaml", &route("more", "more.example.com", "/"));
     scene.until_status("more.example.com", "/", 200);
     fs::remove_dir_all(&path).unwrap();
     let folder = path.display().to_string();
-    scene.process.until_said(&["ERROR", &folder, "No such file or directory"]);
-    scene.process.until_said(&["WARN", &folder, "of the last good version"]);
+    scene
+        .process
+        .until_said(&["ERROR", &folder, "No such file or directory"]);
+    scene
+        .process
+        .until_said(&["WARN", &folder, "of the last good version"]);
     scene.until_status("more.example.com", "/", 200);
 
     fs::create_dir(&path).unwrap();
-    scene.process.until_said(&["ERROR", &folder, "is back but empty"]);
+    scene
+        .process
+        .until_said(&["ERROR", &folder, "is back but empty"]);
     scene.until_status("more.example.com", "/", 200);
 
     let new = scene.folder.above().join("new.yaml");
-    fs::write(&new, good(crate::backend()) + "---\n" + &route("again", "again.example.com", "/")).unwrap();
+    fs::write(
+        &new,
+        good(crate::backend()) + "---\n" + &route("again", "again.example.com", "/"),
+    )
+    .unwrap();
     fs::rename(new, path.join("good.yaml")).unwrap();
     scene.process.until_said(&[&folder, "mended"]);
     scene.until_status("again.example.com", "/", 200);
@@ -32,11 +44,15 @@ fn deleted_folder_keeps_what_worked_until_it_is_back() {
 #[test]
 fn deleted_file_takes_its_routes_along() {
     let scene = Scene::new();
-    scene.folder.write("more.yaml", &route("more", "more.example.com", "/"));
+    scene
+        .folder
+        .write("more.yaml", &route("more", "more.example.com", "/"));
     scene.until_status("more.example.com", "/", 200);
     scene.folder.remove("more.yaml");
     scene.until_status("more.example.com", "/", 404);
-    scene.process.until_said(&["INFO", "HTTPRoute default/more: deleted"]);
+    scene
+        .process
+        .until_said(&["INFO", "HTTPRoute default/more: deleted"]);
     scene.end();
 }
 
@@ -44,7 +60,10 @@ fn deleted_file_takes_its_routes_along() {
 fn folder_behind_a_link_is_swapped_at_once() {
     let scene = Scene::new();
     let path = scene.folder.path();
-    let (first, second) = (scene.folder.above().join("v1"), scene.folder.above().join("v2"));
+    let (first, second) = (
+        scene.folder.above().join("v1"),
+        scene.folder.above().join("v2"),
+    );
     for (folder, host) in [(&first, "v1.example.com"), (&second, "v2.example.com")] {
         fs::create_dir(folder).unwrap();
         fs::write(folder.join("route.yaml"), route("linked", host, "/")).unwrap();

@@ -1,6 +1,12 @@
 //! Bad input: each mistake gets its clear message, and nothing else is disturbed. In every test a
 //! client asks for a good route all the while, and is answered 200 each time.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
+
 #[path = "../harness/mod.rs"]
 mod harness;
 
@@ -10,7 +16,7 @@ mod folders;
 mod ports;
 mod routes;
 
-use harness::{Folder, Process, Prober, backend};
+use harness::{Folder, Prober, Process, backend};
 
 /// A gateway with a good route, asked all the while.
 struct Scene {
@@ -29,17 +35,24 @@ impl Scene {
         let folder = Folder::new(&[("good.yaml", &good(backend()))]);
         let process = Process::standalone(&folder.path(), arguments);
         let address = process.port("default/good", 80);
-        process.until("it is ready", || process.page("/readyz").starts_with("ready"));
+        process.until("it is ready", || {
+            process.page("/readyz").starts_with("ready")
+        });
         let prober = Prober::start(address, "good.example.com", "/");
-        Self { folder, process, prober }
+        Self {
+            folder,
+            process,
+            prober,
+        }
     }
 
     /// Whether a request through the good Gateway is answered with this status, soon.
     fn until_status(&self, host: &str, path: &str, status: u16) {
         let address = self.process.port("default/good", 80);
-        self.process.until(&format!("{host}{path} answers {status}"), || {
-            harness::status(address, host, path) == status
-        });
+        self.process
+            .until(&format!("{host}{path} answers {status}"), || {
+                harness::status(address, host, path) == status
+            });
     }
 
     /// The good route was answered 200 all the while.
@@ -51,6 +64,10 @@ impl Scene {
 /// A Gateway, a route, and a Service with one endpoint.
 fn good(backend: u16) -> String {
     let route = route("good", "good.example.com", "/");
+    let route = route.replace(
+        "name: same\n      port: 80",
+        &format!("name: backend\n      port: {backend}"),
+    );
     format!(
         "apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway

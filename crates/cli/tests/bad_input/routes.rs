@@ -5,17 +5,25 @@ use crate::{Scene, route};
 #[test]
 fn regex_that_does_not_compile() {
     let scene = Scene::new();
-    let bad = route("regex", "regex.example.com", "'/(unclosed'").replace("PathPrefix", "RegularExpression");
+    let bad = route("regex", "regex.example.com", "'/(unclosed'")
+        .replace("PathPrefix", "RegularExpression");
     scene.folder.write("regex.yaml", &bad);
-    scene.process.until_condition(("HTTPRoute", "regex"), ("Accepted", "False"), &["/(unclosed"]);
-    scene.process.until_said(&["WARN", "HTTPRoute default/regex", "/(unclosed"]);
+    scene.process.until_condition(
+        ("HTTPRoute", "regex"),
+        ("Accepted", "False"),
+        &["/(unclosed"],
+    );
+    scene
+        .process
+        .until_said(&["WARN", "HTTPRoute default/regex", "/(unclosed"]);
     scene.end();
 }
 
 #[test]
 fn regex_that_would_explode_elsewhere_is_matched_in_linear_time() {
     let scene = Scene::new();
-    let regex = route("regex", "regex.example.com", "'/(a+)+$'").replace("PathPrefix", "RegularExpression");
+    let regex =
+        route("regex", "regex.example.com", "'/(a+)+$'").replace("PathPrefix", "RegularExpression");
     scene.folder.write("regex.yaml", &regex);
     scene.until_status("regex.example.com", "/aaa", 200);
     let long = "a".repeat(4000);
@@ -27,9 +35,12 @@ fn regex_that_would_explode_elsewhere_is_matched_in_linear_time() {
 #[test]
 fn regex_that_would_take_too_much_memory() {
     let scene = Scene::new();
-    let bad = route("regex", "regex.example.com", r"'/(\w{1000}){1000}'").replace("PathPrefix", "RegularExpression");
+    let bad = route("regex", "regex.example.com", r"'/(\w{1000}){1000}'")
+        .replace("PathPrefix", "RegularExpression");
     scene.folder.write("regex.yaml", &bad);
-    scene.process.until_condition(("HTTPRoute", "regex"), ("Accepted", "False"), &["1000"]);
+    scene
+        .process
+        .until_condition(("HTTPRoute", "regex"), ("Accepted", "False"), &["1000"]);
     scene.end();
 }
 
@@ -48,7 +59,12 @@ spec:
     protocol: HTTP
 ";
     scene.folder.write("other.yaml", other);
-    scene.process.until_said(&["WARN", "other.yaml:1:1: Gateway default/other: ignored", "nginx", "portcullis"]);
+    scene.process.until_said(&[
+        "WARN",
+        "other.yaml:1:1: Gateway default/other: ignored",
+        "nginx",
+        "portcullis",
+    ]);
     scene.end();
 }
 
@@ -57,16 +73,26 @@ fn route_whose_parent_is_nowhere() {
     let scene = Scene::new();
     let lonely = route("lonely", "lonely.example.com", "/").replace("- name: good", "- name: gone");
     scene.folder.write("lonely.yaml", &lonely);
-    scene.process.until_said(&["WARN", "lonely.yaml:1:1: HTTPRoute default/lonely", "Gateway default/gone"]);
+    scene.process.until_said(&[
+        "WARN",
+        "lonely.yaml:1:1: HTTPRoute default/lonely",
+        "Gateway default/gone",
+    ]);
     scene.end();
 }
 
 #[test]
 fn route_whose_backend_is_nowhere() {
     let scene = Scene::new();
-    let broken = route("broken", "broken.example.com", "/").replace("- name: same", "- name: nobody");
+    let broken =
+        route("broken", "broken.example.com", "/").replace("- name: same", "- name: nobody");
     scene.folder.write("broken.yaml", &broken);
-    scene.process.until_said(&["WARN", "HTTPRoute default/broken", "ResolvedRefs False", "nobody"]);
+    scene.process.until_said(&[
+        "WARN",
+        "HTTPRoute default/broken",
+        "ResolvedRefs False",
+        "nobody",
+    ]);
     scene.until_status("broken.example.com", "/", 500);
     scene.end();
 }

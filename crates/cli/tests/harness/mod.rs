@@ -83,26 +83,42 @@ impl Process {
 
     /// As [`Process::standalone`], by a command that runs the binary.
     pub(crate) fn standalone_by(mut command: Command, folder: &Path, arguments: &[&str]) -> Self {
-        command.arg("standalone").arg(folder).args(["--bind", "127.0.0.1", "--port-map", "*=0"]);
-        command.args(["--admin", "127.0.0.1:0", "--workers", "1"]).args(arguments);
+        command
+            .arg("standalone")
+            .arg(folder)
+            .args(["--bind", "127.0.0.1", "--port-map", "*=0"]);
+        command
+            .args(["--admin", "127.0.0.1:0", "--workers", "1"])
+            .args(arguments);
         let mut process = Self::start(command);
         process.admin = until("the admin address is printed", || {
             let output = process.output();
             assert!(process.exit_status().is_none(), "it ended:\n{output}");
-            output.lines().find_map(|line| Some(line.strip_prefix("admin: http://")?.to_owned()))
+            output
+                .lines()
+                .find_map(|line| Some(line.strip_prefix("admin: http://")?.to_owned()))
         });
-        process.until("the folder is read", || !process.page("/readyz").contains("not read yet"));
+        process.until("the folder is read", || {
+            !process.page("/readyz").contains("not read yet")
+        });
         process
     }
 
     /// Runs a command of the binary.
     pub(crate) fn start(mut command: Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let command = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);
-        Self { child, output, admin: String::new() }
+        Self {
+            child,
+            output,
+            admin: String::new(),
+        }
     }
 
     /// What it printed so far.
@@ -113,7 +129,11 @@ impl Process {
     pub(crate) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !condition() {
-            assert!(Instant::now() < deadline, "waited in vain until {what}:\n{}", self.output());
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain until {what}:\n{}",
+                self.output()
+            );
             thread::sleep(POLL);
         }
     }
@@ -121,7 +141,9 @@ impl Process {
     /// Waits for a line with all of `words`.
     pub(crate) fn until_said(&self, words: &[&str]) {
         self.until(&format!("{words:?} is said"), || {
-            self.output().lines().any(|line| words.iter().all(|word| line.contains(word)))
+            self.output()
+                .lines()
+                .any(|line| words.iter().all(|word| line.contains(word)))
         });
     }
 
@@ -135,7 +157,9 @@ impl Process {
     pub(crate) fn object(&self, kind: &str, name: &str) -> Option<Value> {
         let mut list: Value = serde_json::from_str(&self.page("/status")).unwrap();
         let items = list["items"].as_array_mut().unwrap();
-        let found = items.iter_mut().find(|it| it["kind"] == kind && it["metadata"]["name"] == name);
+        let found = items
+            .iter_mut()
+            .find(|it| it["kind"] == kind && it["metadata"]["name"] == name);
         found.map(Value::take)
     }
 
@@ -147,17 +171,22 @@ impl Process {
         (condition, status): (&str, &str),
         words: &[&str],
     ) {
-        self.until(&format!("{kind} {name} says {condition} {status}, {words:?}"), || {
-            let Some(object) = self.object(kind, name) else { return false };
-            let mut found = Vec::new();
-            find_conditions(&object["status"], &mut found);
-            found.iter().any(|it| {
-                let message = it["message"].as_str().unwrap_or_default();
-                it["type"] == condition
-                    && it["status"] == status
-                    && words.iter().all(|word| message.contains(word))
-            })
-        });
+        self.until(
+            &format!("{kind} {name} says {condition} {status}, {words:?}"),
+            || {
+                let Some(object) = self.object(kind, name) else {
+                    return false;
+                };
+                let mut found = Vec::new();
+                find_conditions(&object["status"], &mut found);
+                found.iter().any(|it| {
+                    let message = it["message"].as_str().unwrap_or_default();
+                    it["type"] == condition
+                        && it["status"] == status
+                        && words.iter().all(|word| message.contains(word))
+                })
+            },
+        );
     }
 
     /// Where a listener port of a Gateway is really bound, once it is.
@@ -175,7 +204,13 @@ impl Process {
     /// Sends a signal, as `kill -TERM` does.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{name}"), &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
@@ -212,10 +247,20 @@ fn collect(stream: impl Read + Send + 'static, output: &Arc<Mutex<String>>) {
 fn find_conditions(value: &Value, found: &mut Vec<Value>) {
     match value {
         Value::Object(fields) => {
-            found.extend(fields.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default());
-            fields.values().for_each(|value| find_conditions(value, found));
+            found.extend(
+                fields
+                    .get("conditions")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default(),
+            );
+            fields
+                .values()
+                .for_each(|value| find_conditions(value, found));
         }
-        Value::Array(values) => values.iter().for_each(|value| find_conditions(value, found)),
+        Value::Array(values) => values
+            .iter()
+            .for_each(|value| find_conditions(value, found)),
         _ => {}
     }
 }
@@ -224,7 +269,10 @@ fn find_conditions(value: &Value, found: &mut Vec<Value>) {
 pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
@@ -233,7 +281,11 @@ pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> std::io::Resul
 /// The status code of an answer; 0 if there is none.
 pub(crate) fn status(address: SocketAddr, host: &str, path: &str) -> u16 {
     let answer = get(address, host, path).unwrap_or_default();
-    answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
+    answer
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0)
 }
 
 /// A backend that answers everything 200, for as long as the tests run.
@@ -252,7 +304,11 @@ fn answer(stream: TcpStream) {
     let mut writer = stream.try_clone().unwrap();
     let mut lines = BufReader::new(stream).lines();
     while let Some(Ok(line)) = lines.next() {
-        if line.is_empty() && writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n").is_err() {
+        if line.is_empty()
+            && writer
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
+                .is_err()
+        {
             return;
         }
     }
@@ -282,7 +338,10 @@ impl Prober {
             }
             (count, others)
         });
-        Self { done, thread: Some(thread) }
+        Self {
+            done,
+            thread: Some(thread),
+        }
     }
 
     /// Every answer must have been 200.

@@ -4,6 +4,7 @@
 //! swaps the link `..data` to it, so that all keys change at once; each visible name is a link
 //! through `..data`. Plain files work as well.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::reading::{Reading, Readings};
-use super::walk::{Entry, Walk};
+use super::walk::{self, Walk};
 use super::{Lost, Sight};
 
 /// How often a Secret is read again when `..data` was swapped while it was read.
@@ -55,25 +56,26 @@ pub(super) fn look(root: &Path, walk: &mut Walk, readings: &mut Readings, sight:
                 continue;
             };
             let mount = MountName { namespace, name };
-            if !sight.mounts.contains_key(&mount) {
-                match read_mount(&secret, walk, readings) {
-                    Ok(keys) => {
-                        sight.mounts.insert(mount, Mount { path: secret, keys });
-                    }
-                    Err(error) => {
-                        let reason = error.to_string();
-                        walk.lost.push(Lost {
-                            path: secret,
-                            reason,
-                        });
-                    }
+            let Entry::Vacant(vacant) = sight.mounts.entry(mount) else {
+                continue;
+            };
+            match read_mount(&secret, walk, readings) {
+                Ok(keys) => {
+                    vacant.insert(Mount { path: secret, keys });
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    walk.lost.push(Lost {
+                        path: secret,
+                        reason,
+                    });
                 }
             }
         }
     }
 }
 
-fn folders(mut entries: Vec<Entry>) -> Vec<PathBuf> {
+fn folders(mut entries: Vec<walk::Entry>) -> Vec<PathBuf> {
     entries.retain(|entry| entry.is_folder);
     let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path).collect();
     paths.sort();
