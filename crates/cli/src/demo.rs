@@ -129,7 +129,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, DemoError> {
         Width::Narrow,
         now().0.as_second(),
     ));
-    print(&format!("\n{}", told_ports(&ports, admin)));
+    print(&told_ports(&ports, admin));
     print(&guide(&places));
     Ok(session.run().await)
 }

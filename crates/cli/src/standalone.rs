@@ -81,20 +81,27 @@ enum Told {
 /// Runs `portcullis standalone`.
 pub(crate) async fn run(config: config::Standalone) -> Result<Exit, StartError> {
     let config::Standalone { roots, serve } = config;
+    // An access log on standard output is all there is on it.
+    let print = match serve.access_log {
+        config::AccessLog::Stdout => print_aside,
+        config::AccessLog::Off | config::AccessLog::File(_) => print_line,
+    };
     let mut session = Session::open(roots, serve).await?;
-    print_line(&format!("admin: http://{}", session.admin_address()));
+    print(&format!("admin: http://{}", session.admin_address()));
     session.begin().await;
-    print_line(&tables(
-        &session.objects(),
-        Width::Wide,
-        now().0.as_second(),
-    ));
+    let now = now().0.as_second();
+    print(&tables(&session.objects(), Width::Wide, now));
     Ok(session.run().await)
 }
 
 #[expect(clippy::print_stdout, reason = "what the command is for")]
 fn print_line(text: &str) {
     println!("{}", text.trim_end());
+}
+
+#[expect(clippy::print_stderr, reason = "standard output is taken")]
+fn print_aside(text: &str) {
+    eprintln!("{}", text.trim_end());
 }
 
 impl Session {

@@ -24,6 +24,7 @@ pub(crate) fn tables(objects: &Objects, width: Width, now: i64) -> String {
         parts.push(classes(objects, now));
     }
     parts.push(gateways(objects, width, now));
+    parts.push(listener_sets(objects, now));
     parts.push(routes(objects, width, now));
     parts.retain(|columns| !columns.is_empty());
     let mut parts: Vec<String> = parts.iter().map(Columns::print).collect();
@@ -114,6 +115,31 @@ fn listeners(gateway: &Gateway) -> String {
     let listeners = gateway.spec.listeners.iter();
     let listeners = listeners.map(|l| format!("{}:{}({})", l.name, l.port, attached(&l.name)));
     listeners.collect::<Vec<_>>().join(",")
+}
+
+fn listener_sets(objects: &Objects, now: i64) -> Columns {
+    let headings = [
+        "NAMESPACE",
+        "LISTENERSET",
+        "PARENT",
+        "ACCEPTED",
+        "PROGRAMMED",
+        "AGE",
+    ];
+    let mut columns = Columns::new(&headings);
+    for (key, set) in &objects.listener_sets {
+        let status = set.status.as_ref();
+        let conditions = status.map_or(&[] as &[Condition], |status| &status.conditions);
+        columns.row([
+            key.namespace.to_string(),
+            key.name.to_string(),
+            parent_name(&set.spec.parent_ref, &key.namespace),
+            said(conditions, &ConditionType::Accepted),
+            said(conditions, &ConditionType::Programmed),
+            age(&AnyObject::ListenerSet(set.clone()), now),
+        ]);
+    }
+    columns
 }
 
 fn routes(objects: &Objects, width: Width, now: i64) -> Columns {

@@ -103,12 +103,12 @@ fn bad_credentials_are_named_in_words_and_the_last_good_one_is_served() {
         (
             "garbage certificate",
             vec![("tls.crt", "garbage"), ("tls.key", &good.key)],
-            "tls.crt",
+            "certificate file that is not PEM",
         ),
         (
             "garbage key",
             vec![("tls.crt", &good.certificate), ("tls.key", "garbage")],
-            "tls.key",
+            "key file that is not PEM",
         ),
         (
             "expired",

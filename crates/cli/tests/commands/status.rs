@@ -1,8 +1,9 @@
 //! `portcullis status`, and the status file.
 
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
-use crate::harness::{BINARY, Folder, Process};
+use crate::harness::{BINARY, Folder, Process, until};
 
 const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -144,4 +145,38 @@ fn changes_are_told_in_one_line_each() {
     ]);
     folder.write("g.yaml", "");
     process.until_said(&["INFO", "Gateway web/edge: deleted"]);
+}
+
+#[test]
+fn an_access_log_has_standard_output_to_itself() {
+    let folder = Folder::new(&[("g.yaml", GATEWAY)]);
+    let mut command = Command::new(BINARY);
+    command
+        .arg("standalone")
+        .arg(folder.path())
+        .args(["--bind", "127.0.0.1", "--port-map", "*=0"]);
+    command.args(["--admin", "127.0.0.1:0", "--access-log", "stdout"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = child.id().to_string();
+    let mut stdout = child.stdout.take().unwrap();
+    // Nothing is printed before it ends, which it does when it can be told to.
+    let signal = || Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let handles_signals = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let caught = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))
+            .unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
+    };
+    until("signals are handled", || handles_signals().then_some(()));
+    signal();
+    let mut printed = String::new();
+    stdout.read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
