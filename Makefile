@@ -7,7 +7,7 @@ help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## Start the gateway with sample backends and show what to try (no root, no network)
-	cargo run --locked --quiet --package portcullis-cli -- demo
+	cargo run --locked --package portcullis-cli -- demo
 
 build: ## Build the optimised binary, target/release/portcullis
 	cargo build --locked --release --package portcullis-cli
