@@ -4,6 +4,8 @@ use crate::gateway::{Running, Setup};
 use crate::secrets;
 
 const HOST: &str = "httpbin.example.com";
+/// curl's options for one version of TLS only.
+const TLS_VERSIONS: [[&str; 2]; 2] = [["--tls-max", "1.2"], ["--tlsv1.3", "--http2"]];
 
 /// The document's gateway, with the CA of clients in a ConfigMap.
 struct World {
@@ -53,7 +55,7 @@ fn w7_client_with_a_certificate_of_the_right_ca_is_served() {
     let documented = world.authority.issue("client.example.com");
     let modern = world.authority.issue_with_san("modern.example.com");
     for client in [&documented, &modern] {
-        for version in [["--tls-max", "1.2"], ["--tlsv1.3", "--http2"]] {
+        for version in TLS_VERSIONS {
             let answer = world.ask(443, Some(client), &version);
             assert_eq!(answer.status, 418, "{version:?}: {answer:?}");
         }
@@ -63,23 +65,28 @@ fn w7_client_with_a_certificate_of_the_right_ca_is_served() {
 #[test]
 fn w7_client_without_a_certificate_is_refused() {
     let world = World::new();
-    let answer = world.ask(443, None, &["--tlsv1.3"]);
-    assert_eq!(answer.status, 0, "{answer:?}");
-    assert!(
-        answer.log.contains("alert certificate required"),
-        "{answer:?}"
-    );
-    let answer = world.ask(443, None, &["--tls-max", "1.2"]);
-    assert_eq!(answer.status, 0, "{answer:?}");
-    assert!(answer.log.contains("alert"), "{answer:?}");
+    for version in TLS_VERSIONS {
+        let answer = world.ask(443, None, &version);
+        assert_eq!(answer.status, 0, "{version:?}: {answer:?}");
+        assert!(
+            answer.log.contains("alert certificate required"),
+            "{version:?}: {answer:?}"
+        );
+    }
 }
 
 #[test]
 fn w7_client_of_another_ca_is_refused() {
     let world = World::new();
-    let answer = world.ask(443, Some(&world.stranger()), &[]);
-    assert_eq!(answer.status, 0, "{answer:?}");
-    assert!(answer.log.contains("alert"), "{answer:?}");
+    let stranger = world.stranger();
+    for version in TLS_VERSIONS {
+        let answer = world.ask(443, Some(&stranger), &version);
+        assert_eq!(answer.status, 0, "{version:?}: {answer:?}");
+        assert!(
+            answer.log.contains("alert unknown ca"),
+            "{version:?}: {answer:?}"
+        );
+    }
 }
 
 #[test]
