@@ -7,17 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use portcullis_ir::{Snapshot, Version};
-use portcullis_table::Table;
 
 use crate::admin::{Introspect, LoadedConfig, Readiness};
 use crate::config::Config;
-use crate::http::spot::Spots;
+use crate::http::routing::Routing;
 use crate::limits;
 use crate::listener::bind::{Ports, Share};
 use crate::listener::tls::{self, Credentials};
 use crate::listener::{PortStates, Stage};
 use crate::metrics::{CertificateExpiry, GatewayMetrics};
-use crate::state::{self, Live, Routing, Shared};
+use crate::state::{Live, Shared};
 use crate::upstream::cluster::ClusterChange;
 use crate::worker::WorkerThread;
 
@@ -144,12 +143,8 @@ impl DataPlane {
         let routing = if change == ClusterChange::None && before.routes_like(snapshot) {
             Arc::clone(&before.routing)
         } else {
-            let upstream = |id: &_| state::upstream(clusters, id);
-            Arc::new(Routing {
-                table: Table::build(snapshot, Some(&before.routing.table), upstream),
-                redirects: state::redirects(snapshot),
-                spots: Spots::new(snapshot, metrics),
-            })
+            let before = Some(&*before.routing);
+            Arc::new(Routing::new(snapshot, before, clusters, metrics))
         };
         Live {
             snapshot: Arc::clone(snapshot),

@@ -7,5 +7,6 @@ pub(crate) mod proxy;
 pub(crate) mod refusal;
 mod report;
 pub(crate) mod respond;
+pub(crate) mod routing;
 pub(crate) mod select;
 pub(crate) mod spot;

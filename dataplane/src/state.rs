@@ -1,27 +1,21 @@
 //! What is served now: one value that requests load once, replaced whole by each apply.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use portcullis_ir::filter::Filter;
-use portcullis_ir::{
-    Backend, BackendId, BackendProtocol, ListenerId, ObjectKey, PortKey, RouteId, Snapshot,
-    Transport,
-};
-use portcullis_table::{Family, Rule, Table, Target};
+use portcullis_ir::{ListenerId, ObjectKey, PortKey, Snapshot, Transport};
+use portcullis_table::Family;
 use tokio::sync::Semaphore;
 
 use crate::access_log::AccessLog;
 use crate::admin::Kept;
-use crate::http::filter::{Filters, Redirect};
-use crate::http::spot::Spots;
+use crate::http::routing::Routing;
 use crate::limits;
 use crate::listener::tls::Terminator;
 use crate::metrics::Metrics;
-use crate::upstream::cluster::{Cluster, Clusters};
-use crate::upstream::resolve::Names;
+use crate::upstream::cluster::Clusters;
 
 /// What all workers of a data plane share.
 #[derive(Debug)]
@@ -48,33 +42,6 @@ pub(crate) struct Live {
     pub(crate) kept: Kept,
 }
 
-/// What listeners and routes alone decide: kept when only endpoints or certificates change.
-#[derive(Debug)]
-pub(crate) struct Routing {
-    pub(crate) table: Table<Upstream>,
-    pub(crate) redirects: Redirects,
-    pub(crate) spots: Spots,
-}
-
-/// A backendRef of a rule, with what is done to requests that go there.
-///
-/// The table holds a clone per backendRef, and a clone starts without filters: they are compiled
-/// with the first request, since the table shows a rule's filters only then.
-#[derive(Debug)]
-pub(crate) struct Upstream {
-    pub(crate) cluster: Arc<Cluster>,
-    filters: OnceLock<Arc<Filters>>,
-}
-
-impl Clone for Upstream {
-    fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.cluster))
-    }
-}
-
-/// The redirects of the rules that have one.
-pub(crate) type Redirects = HashMap<(RouteId, usize), Redirect>;
-
 /// What a port speaks, of what is served so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PortFamily {
@@ -89,11 +56,8 @@ impl Shared {
     pub(crate) fn new(access_log: AccessLog) -> Self {
         let clusters = Clusters::default();
         let nothing = Snapshot::empty(ObjectKey::new("", ""), 0);
-        let routing = Routing {
-            table: Table::build(&nothing, None, |id| upstream(&clusters, id)),
-            redirects: Redirects::new(),
-            spots: Spots::new(&nothing, &Metrics::new().gateway(&nothing.gateway)),
-        };
+        let metrics = Metrics::new().gateway(&nothing.gateway);
+        let routing = Routing::new(&nothing, None, &clusters, &metrics);
         let live = Live {
             routing: Arc::new(routing),
             kept: Kept::default(),
@@ -134,50 +98,4 @@ pub(crate) fn tcp(port: NonZeroU16) -> PortKey {
         port,
         transport: Transport::Tcp,
     }
-}
-
-impl Upstream {
-    pub(crate) fn new(cluster: Arc<Cluster>) -> Self {
-        Self {
-            cluster,
-            filters: OnceLock::new(),
-        }
-    }
-
-    /// The filters for requests of `rule` that go to `target`, whose handle this is.
-    pub(crate) fn filters(&self, rule: &Rule<Self>, target: &Target<Self>) -> Arc<Filters> {
-        let compile = || Arc::new(Filters::compile(&rule.filters, &target.filters));
-        Arc::clone(self.filters.get_or_init(compile))
-    }
-}
-
-/// The redirects in `snapshot`.
-pub(crate) fn redirects(snapshot: &Snapshot) -> Redirects {
-    let mut redirects = Redirects::new();
-    for (id, route) in &snapshot.http_routes {
-        for (index, rule) in route.rules.iter().enumerate() {
-            if let Some(redirect) = Filters::compile(&rule.filters, &[]).redirect() {
-                redirects.insert((id.clone(), index), redirect.clone());
-            }
-        }
-    }
-    redirects
-}
-
-/// Whether a rule answers by itself.
-pub(crate) fn has_redirect(filters: &[Filter]) -> bool {
-    filters
-        .iter()
-        .any(|filter| matches!(filter, Filter::Redirect(_)))
-}
-
-/// The handle for a backend; one without endpoints if `clusters` lacks it.
-pub(crate) fn upstream(clusters: &Clusters, id: &BackendId) -> Upstream {
-    Upstream::new(clusters.cluster(id).unwrap_or_else(|| {
-        let backend = Backend {
-            protocol: BackendProtocol::Http1,
-            endpoints: Vec::new(),
-        };
-        Arc::new(Cluster::new(&Arc::new(backend), &Names::default()))
-    }))
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method};
 use portcullis_ir::backend::BackendTarget;
+use portcullis_ir::filter::Filter;
 use portcullis_ir::matcher::{HttpMatch, PathMatcher};
 use portcullis_ir::route::{RouteKind, Timeouts};
 use portcullis_ir::{
@@ -19,7 +20,7 @@ use portcullis_ir::{
     ListenerProtocol, ObjectKey, PortKey, RouteHost, RouteId, RouteOrigin, Snapshot, Transport,
     WeightedBackend,
 };
-use portcullis_table::{Host, RequestParts, Table};
+use portcullis_table::{Attach, Host, Parts, RequestParts, RuleSite, Table};
 
 /// A configuration with the request that is looked up in it.
 struct Case {
@@ -38,7 +39,7 @@ fn main() {
             time_build("prefix", count as usize, path);
         }
         for case in cases().into_iter().filter(|case| case.name == name) {
-            let table = Table::build(&case.snapshot, None, |_| ());
+            let table = Table::build(&case.snapshot, None, &mut Nothing);
             look_up(&table, &case, count);
         }
         return;
@@ -119,7 +120,7 @@ fn cases() -> Vec<Case> {
 }
 
 fn time_lookup(case: &Case) {
-    let table = Table::build(&case.snapshot, None, |_| ());
+    let table = Table::build(&case.snapshot, None, &mut Nothing);
     let mut count = 1;
     loop {
         let start = Instant::now();
@@ -135,7 +136,7 @@ fn time_lookup(case: &Case) {
 }
 
 /// What the data plane asks per request: listener, rule, backend.
-fn look_up(table: &Table<()>, case: &Case, count: u32) {
+fn look_up(table: &Table<Nothing>, case: &Case, count: u32) {
     let headers = HeaderMap::new();
     for _ in 0..count {
         let host = Host::new(black_box(case.host));
@@ -157,10 +158,9 @@ fn look_up(table: &Table<()>, case: &Case, count: u32) {
 /// A first build, one with nothing changed, and one with one route changed.
 fn time_build(name: &str, count: usize, path: impl Fn(usize) -> PathMatcher) {
     let mut snapshot = snapshot((0..count).map(|n| route(n, "example.com", path(n))));
-    let mut backends = 0;
-    let mut build = |what, snapshot: &Snapshot, previous: Option<&Table<()>>| {
+    let build = |what, snapshot: &Snapshot, previous: Option<&Table<Nothing>>| {
         let start = Instant::now();
-        let table = Table::build(snapshot, previous, |_| backends += 1);
+        let table = Table::build(snapshot, previous, &mut Nothing);
         let milliseconds = start.elapsed().as_secs_f64() * 1e3;
         println!("build {count:>6} {name:<7} {what:<10} {milliseconds:>9.2} ms");
         table
@@ -170,6 +170,26 @@ fn time_build(name: &str, count: usize, path: impl Fn(usize) -> PathMatcher) {
     let (id, changed) = route(0, "example.com", path(count));
     snapshot.http_routes.insert(id, changed);
     build("one changed", &snapshot, Some(&second));
+}
+
+/// Tables that carry nothing.
+#[derive(Debug)]
+struct Nothing;
+
+impl Parts for Nothing {
+    type Listener = ();
+    type Rule = ();
+    type Backend = ();
+}
+
+impl Attach for Nothing {
+    type Parts = Self;
+
+    fn listener(&mut self, _: &ListenerId) {}
+
+    fn rule(&mut self, _: &RuleSite<'_>) {}
+
+    fn backend(&mut self, _: &BackendId, _: &[Filter], _: &[Filter]) {}
 }
 
 const PORT: PortKey = PortKey {

@@ -14,33 +14,19 @@ use portcullis_ir::filter::Filter;
 #[derive(Debug)]
 pub struct Backends<B> {
     /// Those with a weight above zero.
-    targets: Box<[Target<B>]>,
+    destinations: Box<[Destination<B>]>,
     /// What is picked when there are none.
-    nothing: Target<B>,
+    nothing: Destination<B>,
     turns: Turns,
-    /// How often a target was picked; shared with the same rule of the next table.
+    /// How often one was picked; shared with the same rule of the next table.
     counter: Arc<AtomicU64>,
-}
-
-/// One backend of a rule.
-#[derive(Debug)]
-pub struct Target<B> {
-    /// Where its requests go.
-    pub destination: Destination<B>,
-    /// What is done to its requests besides the rule's filters.
-    pub filters: Vec<Filter>,
 }
 
 /// Where a request goes.
 #[derive(Debug)]
 pub enum Destination<B> {
-    /// To a backend.
-    Backend {
-        /// Its id, for logs.
-        id: BackendId,
-        /// The data plane's handle for it.
-        handle: B,
-    },
+    /// To a backend (with what the data plane attached to the backendRef).
+    Backend(B),
     /// Nowhere: answered 500.
     Invalid {
         /// Why, in words, for logs.
@@ -52,83 +38,59 @@ impl<B> Backends<B> {
     pub(crate) fn new(
         backends: &[WeightedBackend],
         counter: Arc<AtomicU64>,
-        mut handle: impl FnMut(&BackendId) -> B,
+        mut attach: impl FnMut(&BackendId, &[Filter]) -> B,
     ) -> Self {
         let served = || backends.iter().filter(|backend| backend.weight > 0);
-        let targets = served().map(|backend| Target::new(backend, &mut handle));
+        let destinations = served().map(|backend| Destination::new(backend, &mut attach));
         Self {
-            targets: targets.collect(),
+            destinations: destinations.collect(),
             turns: Turns::new(served().map(|backend| backend.weight)),
-            nothing: Target::invalid("the rule has no backend with a weight above zero"),
+            nothing: Destination::Invalid {
+                reason: "the rule has no backend with a weight above zero".to_owned(),
+            },
             counter,
         }
     }
 
-    /// All requests are answered 500.
-    pub(crate) fn invalid(reason: &str) -> Self {
-        Self {
-            targets: Box::default(),
-            nothing: Target::invalid(reason),
-            turns: Turns::new([].into_iter()),
-            counter: Arc::default(),
-        }
-    }
-
-    /// The target whose turn it is.
-    pub fn pick(&self) -> &Target<B> {
-        let index = match self.targets.len() {
+    /// The one whose turn it is.
+    pub fn pick(&self) -> &Destination<B> {
+        let index = match self.destinations.len() {
             0 | 1 => 0,
             _ => self.turns.at(self.counter.fetch_add(1, Ordering::Relaxed)),
         };
-        self.targets.get(index).unwrap_or(&self.nothing)
+        self.destinations.get(index).unwrap_or(&self.nothing)
     }
 
     /// All that may be picked.
-    pub fn targets(&self) -> &[Target<B>] {
-        &self.targets
+    pub fn destinations(&self) -> &[Destination<B>] {
+        &self.destinations
     }
 }
 
-impl<B> Target<B> {
-    fn new(backend: &WeightedBackend, handle: &mut impl FnMut(&BackendId) -> B) -> Self {
+impl<B> Destination<B> {
+    fn new(backend: &WeightedBackend, attach: &mut impl FnMut(&BackendId, &[Filter]) -> B) -> Self {
         let WeightedBackend {
             weight: _,
             target,
             filters,
         } = backend;
-        let destination = match target {
-            BackendTarget::Backend(id) => Destination::Backend {
-                id: id.clone(),
-                handle: handle(id),
-            },
-            BackendTarget::Invalid { reason } => Destination::Invalid {
+        match target {
+            BackendTarget::Backend(id) => Self::Backend(attach(id, filters)),
+            BackendTarget::Invalid { reason } => Self::Invalid {
                 reason: reason.clone(),
             },
-        };
-        Self {
-            destination,
-            filters: filters.clone(),
-        }
-    }
-
-    fn invalid(reason: &str) -> Self {
-        Self {
-            destination: Destination::Invalid {
-                reason: reason.to_owned(),
-            },
-            filters: Vec::new(),
         }
     }
 }
 
 /// Whose turn it is at each point of a cycle.
 ///
-/// Turn `n` of a cycle of `length` stands at point `n * stride mod length`, and each target owns as
-/// many neighbouring points as its weight. As `stride` has no factor in common with `length`, a
+/// Turn `n` of a cycle of `length` stands at point `n * stride mod length`, and each destination owns
+/// as many neighbouring points as its weight. As `stride` has no factor in common with `length`, a
 /// cycle visits every point once.
 #[derive(Debug)]
 struct Turns {
-    /// Where each target's points end, ascending.
+    /// Where each destination's points end, ascending.
     ends: Box<[u64]>,
     length: u64,
     stride: u64,

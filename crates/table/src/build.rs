@@ -1,71 +1,48 @@
 //! From a snapshot to a table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use portcullis_ir::matcher::PathMatcher;
+use portcullis_ir::backend::BackendTarget;
+use portcullis_ir::filter::Filter;
+use portcullis_ir::matcher::{HttpMatch, PathMatcher};
 use portcullis_ir::order::{OriginRank, Rank};
 use portcullis_ir::route::L4Rule;
 use portcullis_ir::{
-    Attachment, BackendId, HostPattern, HttpRoute, HttpRule, L4Route, Listener, ListenerId,
-    ListenerProtocol, PortKey, RouteHost, RouteId, Snapshot, WeightedBackend,
+    Attachment, HostPattern, HttpRoute, HttpRule, L4Route, Listener, ListenerId, ListenerProtocol,
+    PortKey, RouteHost, RouteId, RouteOrigin, Snapshot, WeightedBackend,
 };
 
 use crate::backends::Backends;
 use crate::host::HostMap;
 use crate::l4::{ForwardCandidate, ForwardRule, ForwardRules};
+use crate::parts::{Attach, Parts, RuleSite};
 use crate::path::Paths;
 use crate::pattern::Pattern;
 use crate::port::{Family, ListenerTable, PortTable, Routes, Table};
 use crate::rule::{Conditions, Match, Rule};
 use crate::share::Inheritance;
 
-impl<B: Clone> Table<B> {
+impl<P: Parts> Table<P> {
     /// Compiles `snapshot`. Total: what cannot be compiled answers 500 or matches nothing.
     ///
     /// `previous` is the table now served: patterns compiled for it are not compiled again, and
-    /// rules go on with their turns. `backend` gives the handle for an id; it is asked once for
-    /// each id that a rule names, in no particular order, also for ids the snapshot lacks. Each
-    /// backendRef gets a clone of its own.
+    /// rules go on with their turns. `attach` makes what the table carries; it is asked once for
+    /// each listener, for each rule on each of its listeners, and for each backendRef of those.
     ///
     /// Where listeners contradict each other, which `translate` does not let happen, the one with
     /// the lesser id is served: two of the same port and hostname, or of two families on one port.
     pub fn build(
         snapshot: &Snapshot,
         previous: Option<&Self>,
-        backend: impl FnMut(&BackendId) -> B,
+        attach: &mut impl Attach<Parts = P>,
     ) -> Self {
         let mut build = Build {
-            handles: Handles {
-                known: HashMap::default(),
-                ask: backend,
-            },
+            attach,
             inherited: Inheritance::from(previous.map(|table| &table.shared)),
         };
-        let mut http = BTreeMap::<&ListenerId, Vec<HttpCandidate<'_, B>>>::new();
-        for (id, route) in &snapshot.http_routes {
-            let rules = build.http_rules(id, route);
-            for Attachment { listener, hosts } in &route.attachments {
-                let candidates = http.entry(listener).or_default();
-                candidates.extend(HttpCandidate::all(route, hosts, &rules));
-            }
-        }
-        let mut forward = BTreeMap::<&ListenerId, Vec<ForwardCandidate<B>>>::new();
-        for (id, route) in &snapshot.l4_routes {
-            let Some(rule) = build.forward_rule(id, route) else {
-                continue;
-            };
-            for Attachment { listener, hosts } in &route.attachments {
-                let candidates = forward.entry(listener).or_default();
-                candidates.extend(hosts.iter().map(|host| ForwardCandidate {
-                    origin: OriginRank::new(&route.origin),
-                    configured: host.configured.clone(),
-                    effective: host.effective.clone(),
-                    rule: Arc::clone(&rule),
-                }));
-            }
-        }
+        let mut http = build.http_candidates(&snapshot.http_routes);
+        let mut forward = build.forward_candidates(&snapshot.l4_routes);
         let ports = ports(&snapshot.listeners, |id, listener| {
             let routes = if takes_http(&listener.protocol) {
                 Routes::Http(by_host(http.remove(id).unwrap_or_default()))
@@ -76,6 +53,7 @@ impl<B: Clone> Table<B> {
                 id: id.clone(),
                 hostname: listener.hostname.clone(),
                 protocol: listener.protocol.clone(),
+                attached: build.attach.listener(id),
                 routes,
             }
         });
@@ -87,66 +65,54 @@ impl<B: Clone> Table<B> {
 }
 
 /// What is at hand while routes are compiled.
-struct Build<'p, B, F> {
-    handles: Handles<B, F>,
+struct Build<'p, 'a, A> {
+    attach: &'a mut A,
     inherited: Inheritance<'p>,
 }
 
-/// The handles asked for so far.
-struct Handles<B, F> {
-    known: HashMap<BackendId, B, RandomState>,
-    ask: F,
-}
-
-impl<B: Clone, F: FnMut(&BackendId) -> B> Handles<B, F> {
-    fn of(&mut self, id: &BackendId) -> B {
-        if let Some(handle) = self.known.get(id) {
-            return handle.clone();
-        }
-        let handle = (self.ask)(id);
-        self.known.insert(id.clone(), handle.clone());
-        handle
-    }
-}
-
 /// A compiled match with what sorts it in.
-struct CompiledMatch<'r, B> {
-    ir: &'r portcullis_ir::matcher::HttpMatch,
+struct CompiledMatch<'r, P: Parts> {
+    ir: &'r HttpMatch,
     rule: usize,
     index: usize,
     /// Of a path that is a regular expression, if it compiles.
     pattern: Option<Pattern>,
-    matched: Arc<Match<B>>,
+    matched: Arc<Match<P>>,
 }
 
-impl<B: Clone, F: FnMut(&BackendId) -> B> Build<'_, B, F> {
-    fn http_rules<'r>(&mut self, id: &RouteId, route: &'r HttpRoute) -> Vec<CompiledMatch<'r, B>> {
-        let HttpRoute {
-            origin: _,
-            attachments: _,
-            rules,
-        } = route;
-        let rules = rules.iter().enumerate();
-        rules
-            .flat_map(|(index, rule)| self.http_rule(id, index, rule))
-            .collect()
+impl<P: Parts, A: Attach<Parts = P>> Build<'_, '_, A> {
+    fn http_candidates<'r>(
+        &mut self,
+        routes: &'r BTreeMap<RouteId, Arc<HttpRoute>>,
+    ) -> BTreeMap<&'r ListenerId, Vec<HttpCandidate<'r, P>>> {
+        let mut candidates = BTreeMap::<_, Vec<_>>::new();
+        for (id, route) in routes {
+            let HttpRoute {
+                origin,
+                attachments,
+                rules,
+            } = &**route;
+            for Attachment { listener, hosts } in attachments {
+                let compiled: Vec<_> = (rules.iter().enumerate())
+                    .flat_map(|(index, rule)| {
+                        self.http_rule(RuleSite {
+                            listener,
+                            route: id,
+                            index,
+                            rule,
+                        })
+                    })
+                    .collect();
+                let of_listener = candidates.entry(listener).or_default();
+                of_listener.extend(HttpCandidate::all(origin, hosts, &compiled));
+            }
+        }
+        candidates
     }
 
-    fn http_rule<'r>(
-        &mut self,
-        id: &RouteId,
-        rule_index: usize,
-        rule: &'r HttpRule,
-    ) -> Vec<CompiledMatch<'r, B>> {
-        let HttpRule {
-            name,
-            matches,
-            filters,
-            backends,
-            timeouts,
-        } = rule;
+    fn http_rule<'r>(&mut self, site: RuleSite<'r>) -> Vec<CompiledMatch<'r, P>> {
         let mut unreadable = Vec::new();
-        let conditions: Vec<_> = (matches.iter())
+        let conditions: Vec<_> = (site.rule.matches.iter())
             .map(|ir| {
                 let pattern = self.path_pattern(&ir.path, &mut unreadable);
                 let Conditions {
@@ -157,28 +123,37 @@ impl<B: Clone, F: FnMut(&BackendId) -> B> Build<'_, B, F> {
                 (ir, pattern, predicates)
             })
             .collect();
-        let (filters, backends) = if unreadable.is_empty() {
-            (filters.clone(), self.backends(id, rule_index, backends))
+        let compiled = if unreadable.is_empty() {
+            self.rule(site)
         } else {
-            (Vec::new(), Backends::invalid(&unreadable.join("; ")))
+            let rule = &refusing(site.rule, &unreadable.join("; "));
+            self.rule(RuleSite { rule, ..site })
         };
-        let compiled = Arc::new(Rule {
-            route: id.clone(),
-            index: rule_index,
-            name: name.clone(),
-            filters,
-            backends,
-            timeouts: *timeouts,
-        });
+        let compiled = Arc::new(compiled);
         (conditions.into_iter().enumerate())
             .map(|(index, (ir, pattern, predicates))| CompiledMatch {
                 ir,
-                rule: rule_index,
+                rule: site.index,
                 index,
                 pattern,
                 matched: Arc::new(Match::new(Arc::clone(&compiled), predicates)),
             })
             .collect()
+    }
+
+    fn rule(&mut self, site: RuleSite<'_>) -> Rule<P> {
+        let RuleSite {
+            listener: _,
+            route,
+            index,
+            rule,
+        } = site;
+        Rule {
+            route: route.clone(),
+            index,
+            attached: self.attach.rule(&site),
+            backends: self.backends(route, index, &rule.filters, &rule.backends),
+        }
     }
 
     fn path_pattern(
@@ -194,39 +169,93 @@ impl<B: Clone, F: FnMut(&BackendId) -> B> Build<'_, B, F> {
         }
     }
 
+    fn forward_candidates<'r>(
+        &mut self,
+        routes: &'r BTreeMap<RouteId, Arc<L4Route>>,
+    ) -> BTreeMap<&'r ListenerId, Vec<ForwardCandidate<P>>> {
+        let mut candidates = BTreeMap::<_, Vec<_>>::new();
+        for (id, route) in routes {
+            let Some(rule) = self.forward_rule(id, route) else {
+                continue;
+            };
+            for Attachment { listener, hosts } in &route.attachments {
+                let of_listener = candidates.entry(listener).or_default();
+                of_listener.extend(hosts.iter().map(|host| ForwardCandidate {
+                    origin: OriginRank::new(&route.origin),
+                    configured: host.configured.clone(),
+                    effective: host.effective.clone(),
+                    rule: Arc::clone(&rule),
+                }));
+            }
+        }
+        candidates
+    }
+
     /// The first rule: "its rules, in the user's order; the first is served". `None` if the route
     /// has none.
-    fn forward_rule(&mut self, id: &RouteId, route: &L4Route) -> Option<Arc<ForwardRule<B>>> {
+    fn forward_rule(&mut self, id: &RouteId, route: &L4Route) -> Option<Arc<ForwardRule<P>>> {
         let L4Rule { name, backends } = route.rules.first()?;
         Some(Arc::new(ForwardRule {
             route: id.clone(),
             name: name.clone(),
-            backends: self.backends(id, 0, backends),
+            backends: self.backends(id, 0, &[], backends),
         }))
     }
 
-    fn backends(&mut self, id: &RouteId, rule: usize, backends: &[WeightedBackend]) -> Backends<B> {
+    fn backends(
+        &mut self,
+        id: &RouteId,
+        rule: usize,
+        filters: &[Filter],
+        backends: &[WeightedBackend],
+    ) -> Backends<P::Backend> {
         let counter = self.inherited.counter(id, rule, backends);
-        Backends::new(backends, counter, |id| self.handles.of(id))
+        Backends::new(backends, counter, |id, of_ref| {
+            self.attach.backend(id, filters, of_ref)
+        })
+    }
+}
+
+/// A rule that has `rule`'s matches and answers 500.
+fn refusing(rule: &HttpRule, reason: &str) -> HttpRule {
+    let HttpRule {
+        name,
+        matches,
+        filters: _,
+        backends: _,
+        timeouts,
+    } = rule;
+    HttpRule {
+        name: name.clone(),
+        matches: matches.clone(),
+        filters: Vec::new(),
+        backends: vec![WeightedBackend {
+            weight: 1,
+            target: BackendTarget::Invalid {
+                reason: reason.to_owned(),
+            },
+            filters: Vec::new(),
+        }],
+        timeouts: *timeouts,
     }
 }
 
 /// One match under one name.
-struct HttpCandidate<'r, B> {
+struct HttpCandidate<'r, P: Parts> {
     rank: Rank,
     effective: &'r HostPattern,
     configured: &'r HostPattern,
     path: &'r PathMatcher,
     pattern: Option<Pattern>,
-    matched: Arc<Match<B>>,
+    matched: Arc<Match<P>>,
 }
 
-impl<'r, B> HttpCandidate<'r, B> {
+impl<'r, P: Parts> HttpCandidate<'r, P> {
     fn all<'a>(
-        route: &'r HttpRoute,
+        origin: &'r RouteOrigin,
         hosts: &'r [RouteHost],
-        rules: &'a [CompiledMatch<'r, B>],
-    ) -> impl Iterator<Item = Self> + use<'a, 'r, B> {
+        rules: &'a [CompiledMatch<'r, P>],
+    ) -> impl Iterator<Item = Self> + use<'a, 'r, P> {
         hosts.iter().flat_map(move |host| {
             let RouteHost {
                 effective,
@@ -235,7 +264,7 @@ impl<'r, B> HttpCandidate<'r, B> {
             rules.iter().map(move |compiled| Self {
                 rank: Rank::new(
                     configured,
-                    &route.origin,
+                    origin,
                     compiled.rule,
                     compiled.index,
                     compiled.ir,
@@ -255,9 +284,9 @@ impl<'r, B> HttpCandidate<'r, B> {
 /// A request tries names by effective hostname, from the most specific, and under each by
 /// configured hostname. That is the order of rank: all names on a listener that match one request
 /// cover each other, and so do, in the same order, their intersections with the listener's name.
-fn by_host<B>(mut candidates: Vec<HttpCandidate<'_, B>>) -> HostMap<Vec<Paths<B>>> {
+fn by_host<P: Parts>(mut candidates: Vec<HttpCandidate<'_, P>>) -> HostMap<Vec<Paths<P>>> {
     candidates.sort_by(|a, b| a.rank.cmp(&b.rank));
-    let mut filling = HostMap::<Vec<(&HostPattern, Paths<B>)>>::default();
+    let mut filling = HostMap::<Vec<(&HostPattern, Paths<P>)>>::default();
     for candidate in candidates {
         let HttpCandidate {
             rank: _,
@@ -278,10 +307,10 @@ fn by_host<B>(mut candidates: Vec<HttpCandidate<'_, B>>) -> HostMap<Vec<Paths<B>
     filling.map(|names| names.into_iter().map(|(_, paths)| paths).collect())
 }
 
-fn ports<B>(
+fn ports<P: Parts>(
     listeners: &BTreeMap<ListenerId, Listener>,
-    mut table: impl FnMut(&ListenerId, &Listener) -> ListenerTable<B>,
-) -> BTreeMap<PortKey, PortTable<B>> {
+    mut table: impl FnMut(&ListenerId, &Listener) -> ListenerTable<P>,
+) -> BTreeMap<PortKey, PortTable<P>> {
     let mut ports = BTreeMap::new();
     for (id, listener) in listeners {
         let family = family(&listener.protocol);

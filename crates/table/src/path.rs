@@ -6,12 +6,13 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use portcullis_ir::matcher::PathMatcher;
 
+use crate::parts::Parts;
 use crate::pattern::Pattern;
 use crate::predicate::RequestParts;
 use crate::rule::{Match, PathMatched, Selected};
 
 /// Matches with the same path, in the order of their rank.
-type Bucket<B> = Vec<Arc<Match<B>>>;
+type Bucket<P> = Vec<Arc<Match<P>>>;
 
 /// The matches of one host, by path.
 ///
@@ -19,13 +20,13 @@ type Bucket<B> = Vec<Arc<Match<B>>>;
 /// paths the order is the one of `ir::order`: exact, then regular expressions, then prefixes from
 /// the longest.
 #[derive(Debug)]
-pub(crate) struct Paths<B> {
-    exact: HashMap<Box<str>, Bucket<B>, RandomState>,
-    regex: Vec<(Pattern, Arc<Match<B>>)>,
-    prefixes: Prefixes<B>,
+pub(crate) struct Paths<P: Parts> {
+    exact: HashMap<Box<str>, Bucket<P>, RandomState>,
+    regex: Vec<(Pattern, Arc<Match<P>>)>,
+    prefixes: Prefixes<P>,
 }
 
-impl<B> Default for Paths<B> {
+impl<P: Parts> Default for Paths<P> {
     fn default() -> Self {
         Self {
             exact: HashMap::default(),
@@ -35,7 +36,7 @@ impl<B> Default for Paths<B> {
     }
 }
 
-impl<B> Paths<B> {
+impl<P: Parts> Paths<P> {
     /// Adds what ranks below all that was added before.
     ///
     /// `pattern` is the compiled path if that is a regular expression; without it, it did not
@@ -44,7 +45,7 @@ impl<B> Paths<B> {
         &mut self,
         path: &PathMatcher,
         pattern: Option<&Pattern>,
-        matched: Arc<Match<B>>,
+        matched: Arc<Match<P>>,
     ) {
         match (path, pattern) {
             (PathMatcher::Exact(path), _) => {
@@ -58,13 +59,13 @@ impl<B> Paths<B> {
     }
 
     /// The first match, by rank, that holds for `request`.
-    pub(crate) fn select(&self, request: &RequestParts<'_>) -> Option<Selected<'_, B>> {
+    pub(crate) fn select(&self, request: &RequestParts<'_>) -> Option<Selected<'_, P>> {
         self.select_exact(request)
             .or_else(|| self.select_regex(request))
             .or_else(|| self.prefixes.select(request))
     }
 
-    fn select_exact(&self, request: &RequestParts<'_>) -> Option<Selected<'_, B>> {
+    fn select_exact(&self, request: &RequestParts<'_>) -> Option<Selected<'_, P>> {
         if self.exact.is_empty() {
             return None;
         }
@@ -72,7 +73,7 @@ impl<B> Paths<B> {
         Some(first(bucket, request)?.selected(PathMatched::Exact))
     }
 
-    fn select_regex(&self, request: &RequestParts<'_>) -> Option<Selected<'_, B>> {
+    fn select_regex(&self, request: &RequestParts<'_>) -> Option<Selected<'_, P>> {
         let path = request.path.as_bytes();
         let (_, matched) = (self.regex.iter())
             .find(|(pattern, matched)| pattern.matches(path) && matched.holds(request))?;
@@ -82,11 +83,11 @@ impl<B> Paths<B> {
 
 /// The matches with a prefix, by prefix.
 #[derive(Debug)]
-struct Prefixes<B> {
+struct Prefixes<P: Parts> {
     /// Without the `/` at the end, and without `/` itself.
-    by_prefix: HashMap<Box<str>, Bucket<B>, RandomState>,
+    by_prefix: HashMap<Box<str>, Bucket<P>, RandomState>,
     /// Those of `/`, which match every path.
-    every_path: Bucket<B>,
+    every_path: Bucket<P>,
     /// The longest key, in bytes.
     longest: usize,
     /// The most `/` in one key.
@@ -95,7 +96,7 @@ struct Prefixes<B> {
     lengths: u64,
 }
 
-impl<B> Default for Prefixes<B> {
+impl<P: Parts> Default for Prefixes<P> {
     fn default() -> Self {
         Self {
             by_prefix: HashMap::default(),
@@ -107,9 +108,9 @@ impl<B> Default for Prefixes<B> {
     }
 }
 
-impl<B> Prefixes<B> {
+impl<P: Parts> Prefixes<P> {
     /// "When specified, a trailing `/` is ignored." (`PathMatchPathPrefix`)
-    fn push(&mut self, prefix: &str, matched: Arc<Match<B>>) {
+    fn push(&mut self, prefix: &str, matched: Arc<Match<P>>) {
         let key = prefix.strip_suffix('/').unwrap_or(prefix);
         if key.is_empty() {
             self.every_path.push(matched);
@@ -125,7 +126,7 @@ impl<B> Prefixes<B> {
 
     /// "Matching is case-sensitive and done on a path element by element basis."
     /// (`PathMatchPathPrefix`)
-    fn select(&self, request: &RequestParts<'_>) -> Option<Selected<'_, B>> {
+    fn select(&self, request: &RequestParts<'_>) -> Option<Selected<'_, P>> {
         let mut rest = self.longest_candidate(request.path);
         while !rest.is_empty() {
             let length = rest.len();
@@ -168,6 +169,9 @@ fn without_last_element(path: &str) -> &str {
         .unwrap_or_default()
 }
 
-fn first<'b, B>(bucket: &'b Bucket<B>, request: &RequestParts<'_>) -> Option<&'b Arc<Match<B>>> {
+fn first<'b, P: Parts>(
+    bucket: &'b Bucket<P>,
+    request: &RequestParts<'_>,
+) -> Option<&'b Arc<Match<P>>> {
     bucket.iter().find(|matched| matched.holds(request))
 }

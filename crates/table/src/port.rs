@@ -7,23 +7,24 @@ use portcullis_ir::{HostPattern, ListenerId, ListenerProtocol, PortKey};
 
 use crate::host::{Host, HostMap};
 use crate::l4::{ForwardRule, ForwardRules};
+use crate::parts::Parts;
 use crate::path::Paths;
 use crate::predicate::RequestParts;
 use crate::rule::Selected;
 use crate::share::Shared;
 
-/// All of a data plane's lookups. `B` is the data plane's handle for a backend.
+/// All of a data plane's lookups. `P` says what they carry for it.
 #[derive(Debug)]
-pub struct Table<B> {
-    pub(crate) ports: BTreeMap<PortKey, PortTable<B>>,
+pub struct Table<P: Parts> {
+    pub(crate) ports: BTreeMap<PortKey, PortTable<P>>,
     pub(crate) shared: Shared,
 }
 
 /// What is served on one port.
 #[derive(Debug)]
-pub struct PortTable<B> {
+pub struct PortTable<P: Parts> {
     pub(crate) family: Family,
-    pub(crate) listeners: HostMap<Arc<ListenerTable<B>>>,
+    pub(crate) listeners: HostMap<Arc<ListenerTable<P>>>,
 }
 
 /// What the first bytes on a port are, and so how its listeners are told apart.
@@ -41,47 +42,49 @@ pub enum Family {
 
 /// One listener with its routes.
 #[derive(Debug)]
-pub struct ListenerTable<B> {
+pub struct ListenerTable<P: Parts> {
     /// Its id.
     pub id: ListenerId,
     /// What it answers for.
     pub hostname: HostPattern,
     /// What is spoken there.
     pub protocol: ListenerProtocol,
-    pub(crate) routes: Routes<B>,
+    /// What the data plane attached to it.
+    pub attached: P::Listener,
+    pub(crate) routes: Routes<P>,
 }
 
 #[derive(Debug)]
-pub(crate) enum Routes<B> {
+pub(crate) enum Routes<P: Parts> {
     /// By effective hostname; under each, by configured hostname from the most specific.
-    Http(HostMap<Vec<Paths<B>>>),
-    Forward(ForwardRules<B>),
+    Http(HostMap<Vec<Paths<P>>>),
+    Forward(ForwardRules<P>),
 }
 
 /// Whether a request may be served by the listener its TLS connection was made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Authority {
-    /// It may.
-    Own,
+#[derive(Debug)]
+pub enum Authority<'t, P: Parts> {
+    /// It may: this is the listener.
+    Own(&'t Arc<ListenerTable<P>>),
     /// Its Host belongs to another listener: answered 421.
     Misdirected,
     /// Its Host belongs to no listener: answered 404.
     Unknown,
 }
 
-impl<B> Table<B> {
+impl<P: Parts> Table<P> {
     /// The table of that port.
-    pub fn port(&self, key: PortKey) -> Option<&PortTable<B>> {
+    pub fn port(&self, key: PortKey) -> Option<&PortTable<P>> {
         self.ports.get(&key)
     }
 
     /// All ports.
-    pub fn ports(&self) -> impl Iterator<Item = (PortKey, &PortTable<B>)> {
+    pub fn ports(&self) -> impl Iterator<Item = (PortKey, &PortTable<P>)> {
         self.ports.iter().map(|(key, port)| (*key, port))
     }
 }
 
-impl<B> PortTable<B> {
+impl<P: Parts> PortTable<P> {
     /// What is spoken there.
     pub fn family(&self) -> Family {
         self.family
@@ -93,16 +96,8 @@ impl<B> PortTable<B> {
     /// "requests SHOULD match at most one Listener. For example, if Listeners are defined for
     /// "foo.example.com" and "*.example.com", a request to "foo.example.com" SHOULD only be routed
     /// using routes attached to the "foo.example.com" Listener" (`GatewaySpec.Listeners`).
-    pub fn listener(&self, name: &Host<'_>) -> Option<&Arc<ListenerTable<B>>> {
+    pub fn listener(&self, name: &Host<'_>) -> Option<&Arc<ListenerTable<P>>> {
         self.listeners.most_specific(name)
-    }
-
-    /// The HTTPS listener for a Host header. On a port that HTTPS and TLS listeners share this,
-    /// not [`PortTable::listener`], is the one that [`PortTable::authority`] speaks of: a Host does
-    /// not lead out of HTTPS.
-    pub fn https_listener(&self, host: &Host<'_>) -> Option<&Arc<ListenerTable<B>>> {
-        (self.listeners.matching(host.as_str()))
-            .find(|listener| matches!(listener.protocol, ListenerProtocol::Https(_)))
     }
 
     /// Whether a request for `host` may be served by `own`, the listener chosen by SNI.
@@ -112,19 +107,24 @@ impl<B> PortTable<B> {
     /// Listener has an exact match or more specific wildcard entry, the Gateway SHOULD return a
     /// 421. If the current Listener ... does not match the Host: If another Listener does match
     /// the Host, the Gateway SHOULD return a 421. If no other Listener matches the Host, the
-    /// Gateway MUST return a 404." (`Listener.Hostname`)
-    pub fn authority(&self, own: &ListenerId, host: &Host<'_>) -> Authority {
-        match self.https_listener(host) {
-            Some(listener) if listener.id == *own => Authority::Own,
+    /// Gateway MUST return a 404." (`Listener.Hostname`) On a port that HTTPS and TLS listeners
+    /// share, a Host does not lead out of HTTPS.
+    pub fn authority(&self, own: &ListenerId, host: &Host<'_>) -> Authority<'_, P> {
+        let is_https = |listener: &&Arc<ListenerTable<P>>| {
+            matches!(listener.protocol, ListenerProtocol::Https(_))
+        };
+        let mut listeners = self.listeners.matching(host.as_str());
+        match listeners.find(is_https) {
+            Some(listener) if listener.id == *own => Authority::Own(listener),
             Some(_) => Authority::Misdirected,
             None => Authority::Unknown,
         }
     }
 }
 
-impl<B> ListenerTable<B> {
+impl<P: Parts> ListenerTable<P> {
     /// The rule for a request on an HTTP or HTTPS listener; `None` is answered 404.
-    pub fn select(&self, host: &Host<'_>, request: &RequestParts<'_>) -> Option<Selected<'_, B>> {
+    pub fn select(&self, host: &Host<'_>, request: &RequestParts<'_>) -> Option<Selected<'_, P>> {
         match &self.routes {
             Routes::Http(hosts) => {
                 let name = host.as_str();
@@ -139,7 +139,7 @@ impl<B> ListenerTable<B> {
 
     /// The rule for a connection or datagram on a TLS, TCP or UDP listener. `name` is the SNI;
     /// [`Host::NONE`] for TCP and UDP.
-    pub fn forward(&self, name: &Host<'_>) -> Option<&Arc<ForwardRule<B>>> {
+    pub fn forward(&self, name: &Host<'_>) -> Option<&Arc<ForwardRule<P>>> {
         match &self.routes {
             Routes::Forward(rules) => rules.select(name),
             Routes::Http(_) => None,

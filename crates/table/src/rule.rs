@@ -2,39 +2,34 @@
 
 use std::sync::Arc;
 
-use portcullis_ir::filter::Filter;
-use portcullis_ir::route::Timeouts;
 use portcullis_ir::{RouteId, matcher};
 
 use crate::backends::Backends;
+use crate::parts::Parts;
 use crate::pattern::Pattern;
 use crate::predicate::{
     HeaderCondition, HeaderPredicate, Predicates, QueryCondition, QueryPredicate, RequestParts,
 };
 use crate::share::Patterns;
 
-/// What is done with the requests of one rule of an HTTP route.
+/// What is done with the requests of one rule of an HTTP route on one listener.
 #[derive(Debug)]
-pub struct Rule<B> {
+pub struct Rule<P: Parts> {
     /// The route it is of.
     pub route: RouteId,
     /// Its place in the route's list, from 0.
     pub index: usize,
-    /// The user's name for it.
-    pub name: Option<String>,
-    /// What is done to its requests and answers.
-    pub filters: Vec<Filter>,
+    /// What the data plane attached to it: what is done to its requests, how they are counted.
+    pub attached: P::Rule,
     /// Where its requests go. Of no importance if a filter answers (redirect).
-    pub backends: Backends<B>,
-    /// How long its requests may take.
-    pub timeouts: Timeouts,
+    pub backends: Backends<P::Backend>,
 }
 
 /// The rule for a request.
 #[derive(Debug)]
-pub struct Selected<'t, B> {
+pub struct Selected<'t, P: Parts> {
     /// The rule; cloned by who needs it longer than the table.
-    pub rule: &'t Arc<Rule<B>>,
+    pub rule: &'t Arc<Rule<P>>,
     /// What of the request's path the match named.
     pub path: PathMatched,
 }
@@ -57,13 +52,13 @@ pub enum PathMatched {
 
 /// One match of a rule, without its host and its exact path or prefix.
 #[derive(Debug)]
-pub(crate) struct Match<B> {
-    pub(crate) rule: Arc<Rule<B>>,
+pub(crate) struct Match<P: Parts> {
+    pub(crate) rule: Arc<Rule<P>>,
     predicates: Predicates,
 }
 
-impl<B> Match<B> {
-    pub(crate) fn new(rule: Arc<Rule<B>>, predicates: Predicates) -> Self {
+impl<P: Parts> Match<P> {
+    pub(crate) fn new(rule: Arc<Rule<P>>, predicates: Predicates) -> Self {
         Self { rule, predicates }
     }
 
@@ -71,7 +66,7 @@ impl<B> Match<B> {
         self.predicates.hold(request)
     }
 
-    pub(crate) fn selected(&self, path: PathMatched) -> Selected<'_, B> {
+    pub(crate) fn selected(&self, path: PathMatched) -> Selected<'_, P> {
         let rule = &self.rule;
         Selected { rule, path }
     }

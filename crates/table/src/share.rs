@@ -88,7 +88,9 @@ impl<'p> Inheritance<'p> {
             return Arc::clone(&self.unused);
         }
         let key = (route.clone(), rule);
-        let had = self.before.and_then(|shared| shared.counters.get(&key));
+        // A rule on several listeners is asked for several times.
+        let known = self.counters.get(&key);
+        let had = known.or_else(|| self.before.and_then(|shared| shared.counters.get(&key)));
         let counter = had.cloned().unwrap_or_default();
         self.counters.insert(key, Arc::clone(&counter));
         counter

@@ -6,6 +6,8 @@
 mod building;
 #[path = "lookup/config.rs"]
 mod config;
+#[path = "lookup/names.rs"]
+mod names;
 #[path = "lookup/oracle.rs"]
 mod oracle;
 #[path = "lookup/property.rs"]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use portcullis_ir::route::Timeouts;
 use tokio::time::Instant;
 
-use super::filter::Filters;
 use super::refusal::Refusal;
+use super::routing::Upstream;
 use super::spot::Spot;
 use crate::listener::connection::Connection;
-use crate::upstream::cluster::{Cluster, Pick};
+use crate::upstream::cluster::Pick;
 
 /// The record of one request.
 pub(crate) struct RequestCtx {
@@ -20,15 +20,13 @@ pub(crate) struct RequestCtx {
     /// The connection it came on.
     pub(crate) connection: Option<Arc<Connection>>,
     /// Where it was taken.
-    pub(crate) spot: Option<Spot>,
+    pub(crate) spot: Option<Arc<Spot>>,
     /// How many bytes of its path the rule's prefix took.
     pub(crate) prefix: Option<usize>,
     /// How long it may take.
     pub(crate) timeouts: Timeouts,
-    /// The backend chosen for it.
-    pub(crate) cluster: Option<Arc<Cluster>>,
-    /// What is done to it and its answer.
-    pub(crate) filters: Option<Arc<Filters>>,
+    /// The backendRef chosen for it.
+    pub(crate) upstream: Option<Arc<Upstream>>,
     /// The endpoint of the attempt under way.
     pub(crate) pick: Option<Pick>,
     /// Endpoints that could not be connected to.
@@ -53,8 +51,7 @@ impl RequestCtx {
             spot: None,
             prefix: None,
             timeouts: Timeouts::default(),
-            cluster: None,
-            filters: None,
+            upstream: None,
             pick: None,
             failed: Vec::new(),
             attempts: 0,

@@ -44,7 +44,11 @@ impl Gateway {
         let connection = ctx.connection.clone().ok_or(Refusal::Internal)?;
         check_head(session)?;
         forward::to_origin_form(session.req_header_mut())?;
-        let choice = select::choose(&self.shared.live.load(), &connection, session.req_header());
+        let choice = select::choose(
+            &self.shared.live.load().routing,
+            &connection,
+            session.req_header(),
+        );
         match choice.map_err(|refused| note_refused(ctx, refused))? {
             Choice::Forward(forward) => {
                 note_forward(ctx, forward);
@@ -100,21 +104,19 @@ fn note_forward(ctx: &mut RequestCtx, forward: Forward) {
     let Forward {
         spot,
         timeouts,
-        cluster,
-        filters,
+        upstream,
         prefix,
     } = forward;
     ctx.spot = Some(spot);
     ctx.timeouts = timeouts;
-    ctx.cluster = Some(cluster);
-    ctx.filters = Some(filters);
+    ctx.upstream = Some(upstream);
     ctx.prefix = prefix;
 }
 
 /// Chooses the endpoint for the next attempt.
 async fn pick(ctx: &mut RequestCtx) -> std::result::Result<(), Refusal> {
-    let cluster = ctx.cluster.as_ref().ok_or(Refusal::Internal)?;
-    ctx.pick = cluster.next(&ctx.failed).await;
+    let upstream = ctx.upstream.as_ref().ok_or(Refusal::Internal)?;
+    ctx.pick = upstream.cluster.next(&ctx.failed).await;
     ctx.pick.map(|_| ()).ok_or(Refusal::NoEndpoints)
 }
 
@@ -216,7 +218,8 @@ impl ProxyHttp for Gateway {
                 session.write_continue_response().await?;
             }
         }
-        if let Some(filters) = &ctx.filters {
+        if let Some(upstream) = &ctx.upstream {
+            let filters = &upstream.filters;
             let applied = forward::apply_request_filters(request, filters, ctx.prefix);
             applied.map_err(|refusal| {
                 ctx.refusal = Some(refusal);
@@ -241,8 +244,8 @@ impl ProxyHttp for Gateway {
         }
         ctx.answered = Some(ctx.started.elapsed());
         forward::strip_hop_by_hop(response);
-        if let Some(filters) = &ctx.filters {
-            filters.response_headers().apply(response);
+        if let Some(upstream) = &ctx.upstream {
+            upstream.filters.response_headers().apply(response);
         }
         if ctx
             .connection

@@ -12,13 +12,13 @@ use portcullis_table::{
     Selected,
 };
 
-use super::filter::{Filters, RequestFacts};
+use super::filter::{Redirect, RequestFacts};
 use super::refusal::Refusal;
+use super::routing::{Action, Carried, Routing, Upstream};
 use super::spot::Spot;
 use crate::limits;
 use crate::listener::connection::Connection;
-use crate::state::{self, Live, Upstream};
-use crate::upstream::cluster::Cluster;
+use crate::state;
 
 /// What is done with a request.
 pub(crate) enum Choice {
@@ -26,7 +26,7 @@ pub(crate) enum Choice {
     Forward(Forward),
     /// It is answered with a redirect.
     Redirect {
-        spot: Spot,
+        spot: Arc<Spot>,
         status: http::StatusCode,
         location: http::HeaderValue,
     },
@@ -34,17 +34,16 @@ pub(crate) enum Choice {
 
 /// Where a request is forwarded to.
 pub(crate) struct Forward {
-    pub(crate) spot: Spot,
+    pub(crate) spot: Arc<Spot>,
     pub(crate) timeouts: Timeouts,
-    pub(crate) cluster: Arc<Cluster>,
-    pub(crate) filters: Arc<Filters>,
+    pub(crate) upstream: Arc<Upstream>,
     /// How many bytes of the path the match's prefix took.
     pub(crate) prefix: Option<usize>,
 }
 
 /// A refusal, with what was found before it.
 pub(crate) struct Refused {
-    pub(crate) spot: Option<Spot>,
+    pub(crate) spot: Option<Arc<Spot>>,
     pub(crate) refusal: Refusal,
     /// What the refusal leaves open.
     pub(crate) detail: Option<Arc<str>>,
@@ -95,22 +94,17 @@ fn is_content_length(line: &[u8]) -> bool {
 
 /// Finds the rule for a request, and the backend whose turn it is.
 pub(crate) fn choose(
-    live: &Live,
+    routing: &Routing,
     connection: &Connection,
     request: &RequestHeader,
 ) -> Result<Choice, Refused> {
+    let nowhere = |refusal| refused(&routing.nowhere, refusal);
     let authority = authority(request)?;
     let host = Host::new(authority.unwrap_or_default());
-    let port = live.routing.table.port(state::tcp(connection.port));
-    let port = port.ok_or_else(|| nowhere(live))?;
-    let listener = listener(port, connection, &host).map_err(|refusal| Refused {
-        spot: Some(live.routing.spots.nowhere()),
-        ..Refused::from(refusal)
-    })?;
-    let unrouted = |refusal| Refused {
-        spot: Some(live.routing.spots.of_listener(&listener.id)),
-        ..Refused::from(refusal)
-    };
+    let port = routing.table.port(state::tcp(connection.port));
+    let port = port.ok_or_else(|| nowhere(Refusal::NoRoute))?;
+    let listener = listener(port, connection, &host).map_err(nowhere)?;
+    let unrouted = |refusal| refused(&listener.attached, refusal);
     let parts = parts(request).map_err(unrouted)?;
     let selected = listener.select(&host, &parts);
     let Selected { rule, path } = selected.ok_or_else(|| unrouted(Refusal::NoRoute))?;
@@ -118,73 +112,57 @@ pub(crate) fn choose(
         PathMatched::Prefix { length } => Some(length),
         PathMatched::Exact | PathMatched::Regex => None,
     };
-    let spot = live
-        .routing
-        .spots
-        .of_rule(&listener.id, &rule.route, rule.index);
-    if state::has_redirect(&rule.filters) {
-        let facts = RequestFacts {
-            scheme: scheme(&listener.protocol),
-            listener_port: connection.port,
-            authority,
-            uri: &request.uri,
-            prefix: prefix.and_then(|length| request.uri.path().get(..length)),
-        };
-        return redirect(live, rule, &facts, spot);
-    }
-    forward(rule, prefix, spot)
+    let Some(redirect) = &rule.attached.redirect else {
+        return forward(rule, prefix);
+    };
+    let facts = RequestFacts {
+        scheme: scheme(&listener.protocol),
+        listener_port: connection.port,
+        authority,
+        uri: &request.uri,
+        prefix: prefix.and_then(|length| request.uri.path().get(..length)),
+    };
+    answer(redirect, &facts, &rule.attached.spot)
 }
 
-fn nowhere(live: &Live) -> Refused {
+fn refused(spot: &Arc<Spot>, refusal: Refusal) -> Refused {
     Refused {
-        spot: Some(live.routing.spots.nowhere()),
-        ..Refused::from(Refusal::NoRoute)
+        spot: Some(Arc::clone(spot)),
+        ..Refused::from(refusal)
     }
 }
 
-fn forward(rule: &Rule<Upstream>, prefix: Option<usize>, spot: Spot) -> Result<Choice, Refused> {
-    let target = rule.backends.pick();
-    match &target.destination {
-        Destination::Backend { id: _, handle } => Ok(Choice::Forward(Forward {
-            spot,
-            timeouts: rule.timeouts,
-            cluster: Arc::clone(&handle.cluster),
-            filters: handle.filters(rule, target),
+fn forward(rule: &Rule<Carried>, prefix: Option<usize>) -> Result<Choice, Refused> {
+    let Action {
+        spot,
+        timeouts,
+        redirect: _,
+    } = &rule.attached;
+    match rule.backends.pick() {
+        Destination::Backend(upstream) => Ok(Choice::Forward(Forward {
+            spot: Arc::clone(spot),
+            timeouts: *timeouts,
+            upstream: Arc::clone(upstream),
             prefix,
         })),
         Destination::Invalid { reason } => Err(Refused {
-            spot: Some(spot),
-            refusal: Refusal::InvalidBackend,
             detail: Some(reason.as_str().into()),
+            ..refused(spot, Refusal::InvalidBackend)
         }),
     }
 }
 
-fn redirect(
-    live: &Live,
-    rule: &Rule<Upstream>,
+fn answer(
+    redirect: &Redirect,
     facts: &RequestFacts<'_>,
-    spot: Spot,
+    spot: &Arc<Spot>,
 ) -> Result<Choice, Refused> {
-    let redirect = live
-        .routing
-        .redirects
-        .get(&(rule.route.clone(), rule.index));
-    let found = redirect.ok_or(Refusal::Internal).and_then(|redirect| {
-        let location = redirect.location(facts).map_err(|_| Refusal::BadTarget)?;
-        Ok((redirect.status(), location))
-    });
-    match found {
-        Ok((status, location)) => Ok(Choice::Redirect {
-            spot,
-            status,
-            location,
-        }),
-        Err(refusal) => Err(Refused {
-            spot: Some(spot),
-            ..Refused::from(refusal)
-        }),
-    }
+    let location = redirect.location(facts);
+    Ok(Choice::Redirect {
+        spot: Arc::clone(spot),
+        status: redirect.status(),
+        location: location.map_err(|_| refused(spot, Refusal::BadTarget))?,
+    })
 }
 
 fn scheme(protocol: &ListenerProtocol) -> RedirectScheme {
@@ -199,24 +177,19 @@ fn scheme(protocol: &ListenerProtocol) -> RedirectScheme {
 }
 
 fn listener<'t>(
-    port: &'t PortTable<Upstream>,
+    port: &'t PortTable<Carried>,
     connection: &Connection,
     host: &Host<'_>,
-) -> Result<&'t ListenerTable<Upstream>, Refusal> {
+) -> Result<&'t ListenerTable<Carried>, Refusal> {
     let Some(tls) = &connection.tls else {
-        return port
-            .listener(host)
-            .map(|found| &**found)
-            .ok_or(Refusal::NoRoute);
+        let listener = port.listener(host).ok_or(Refusal::NoRoute)?;
+        return Ok(listener);
     };
     match port.authority(&tls.listener, host) {
-        Authority::Own => {}
-        Authority::Misdirected => return Err(Refusal::Misdirected),
-        Authority::Unknown => return Err(Refusal::NoRoute),
+        Authority::Own(listener) => Ok(listener),
+        Authority::Misdirected => Err(Refusal::Misdirected),
+        Authority::Unknown => Err(Refusal::NoRoute),
     }
-    port.listener(host)
-        .map(|found| &**found)
-        .ok_or(Refusal::NoRoute)
 }
 
 /// The Host of a request; `None` for HTTP/1.0 without one.

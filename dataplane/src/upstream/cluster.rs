@@ -46,6 +46,15 @@ impl Cluster {
         }
     }
 
+    /// The cluster of a backend that is not there.
+    pub(crate) fn empty() -> Arc<Self> {
+        let backend = Backend {
+            protocol: BackendProtocol::Http1,
+            endpoints: Vec::new(),
+        };
+        Arc::new(Self::new(&Arc::new(backend), &Names::default()))
+    }
+
     fn update(&self, backend: &Arc<Backend>, names: &Names) {
         if *self.current.load().source != **backend {
             self.current.store(Arc::new(Members::new(backend, names)));

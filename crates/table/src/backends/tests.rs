@@ -15,15 +15,17 @@ fn backends(weights: &[u32]) -> Backends<usize> {
             filters: Vec::new(),
         })
         .collect();
-    Backends::new(&weighted, Arc::default(), |id| id.as_str().parse().unwrap())
+    Backends::new(&weighted, Arc::default(), |id, _| {
+        id.as_str().parse().unwrap()
+    })
 }
 
 fn picks(backends: &Backends<usize>, count: usize) -> Vec<usize> {
-    let handle = |target: &Target<usize>| match target.destination {
-        Destination::Backend { handle, .. } => handle,
+    let index = |picked: &Destination<usize>| match *picked {
+        Destination::Backend(index) => index,
         Destination::Invalid { .. } => usize::MAX,
     };
-    (0..count).map(|_| handle(backends.pick())).collect()
+    (0..count).map(|_| index(backends.pick())).collect()
 }
 
 #[test]

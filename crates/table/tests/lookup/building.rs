@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use portcullis_ir::backend::BackendTarget;
-use portcullis_ir::{BackendId, RouteId, Snapshot, WeightedBackend};
-use portcullis_table::{Destination, Family, Table};
+use portcullis_ir::filter::{Filter, HeaderEdits};
+use portcullis_ir::{BackendId, ListenerId, Snapshot, WeightedBackend};
+use portcullis_table::{Attach, Destination, Family, Parts, RuleSite};
 
 use crate::config::snapshot;
+use crate::names::{Table, build};
 use crate::request::Request;
 use crate::scenarios::{found, port, rule_for, table};
 
@@ -22,9 +24,9 @@ fn a_rule_with_a_pattern_that_does_not_compile_answers_500_where_it_can_be_place
     );
     let invalid = |url: &str| {
         let (rule, _) = rule_for(&table, &Request::parse(&format!("GET h{url}"))).unwrap();
-        match &rule.backends.pick().destination {
+        match rule.backends.pick() {
             Destination::Invalid { reason } => (rule.index, reason.clone()),
-            Destination::Backend { .. } => panic!("{url}"),
+            Destination::Backend(_) => panic!("{url}"),
         }
     };
     let (rule, reason) = invalid("/a");
@@ -71,41 +73,81 @@ fn two_backends() -> Snapshot {
 
 #[test]
 fn turns_go_on_in_the_next_table() {
-    let pick = |table: &Table<BackendId>| {
+    let pick = |table: &Table| {
         let (rule, _) = rule_for(table, &Request::parse("GET h/")).unwrap();
-        match &rule.backends.pick().destination {
-            Destination::Backend { handle, .. } => handle.to_string(),
+        match rule.backends.pick() {
+            Destination::Backend(id) => id.to_string(),
             Destination::Invalid { reason } => panic!("{reason}"),
         }
     };
     let snapshot = two_backends();
-    let mut table = Table::build(&snapshot, None, BackendId::clone);
+    let mut table = build(&snapshot, None);
     let mut picks = Vec::new();
     for _ in 0..4 {
         picks.push(pick(&table));
-        table = Table::build(&snapshot, Some(&table), BackendId::clone);
+        table = build(&snapshot, Some(&table));
     }
     assert_eq!(picks, ["one", "two", "one", "two"]);
 }
 
-#[test]
-fn handles_are_those_of_the_new_table_and_asked_for_once() {
-    let mut snapshot = two_backends();
-    let route = snapshot.http_routes.values().next().unwrap().clone();
-    snapshot.http_routes.insert(RouteId::new("d/again"), route);
-    let before = Table::build(&snapshot, None, |_| 1);
-    let mut asked = Vec::new();
-    let table = Table::build(&snapshot, Some(&before), |id| {
-        asked.push(id.to_string());
-        2
-    });
-    asked.sort();
-    assert_eq!(asked, ["one", "two"]);
-    let (rule, _) = rule_for(&table, &Request::parse("GET h/")).unwrap();
-    for target in rule.backends.targets() {
-        assert!(matches!(
-            target.destination,
-            Destination::Backend { handle: 2, .. }
-        ));
+/// Writes down what it is asked for.
+#[derive(Debug, Default)]
+struct Scribe(Vec<String>);
+
+impl Parts for Scribe {
+    type Listener = ();
+    type Rule = usize;
+    type Backend = usize;
+}
+
+impl Attach for Scribe {
+    type Parts = Self;
+
+    fn listener(&mut self, id: &ListenerId) {
+        self.0.push(format!("listener {id}"));
     }
+
+    fn rule(&mut self, site: &RuleSite<'_>) -> usize {
+        let RuleSite {
+            listener,
+            route,
+            index,
+            rule: _,
+        } = site;
+        self.0
+            .push(format!("rule {index} of {route} on {listener}"));
+        *index
+    }
+
+    fn backend(&mut self, id: &BackendId, of_rule: &[Filter], of_ref: &[Filter]) -> usize {
+        self.0.push(format!(
+            "backend {id}, filters {}+{}",
+            of_rule.len(),
+            of_ref.len()
+        ));
+        id.as_str().len()
+    }
+}
+
+#[test]
+fn every_listener_rule_and_backend_ref_is_asked_for_once() {
+    let mut snapshot = two_backends();
+    for route in snapshot.http_routes.values_mut() {
+        for rule in &mut Arc::make_mut(route).rules {
+            rule.filters = vec![Filter::RequestHeaders(HeaderEdits::default())];
+        }
+    }
+    let mut scribe = Scribe::default();
+    portcullis_table::Table::build(&snapshot, None, &mut scribe);
+    let Scribe(mut asked) = scribe;
+    asked.sort();
+    assert_eq!(
+        asked,
+        [
+            "backend one, filters 1+0",
+            "backend two, filters 1+0",
+            "listener web",
+            "rule 0 of d/r on web",
+        ]
+    );
 }

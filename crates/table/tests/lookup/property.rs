@@ -4,12 +4,13 @@ use http::Method;
 use portcullis_ir::matcher::PathMatcher;
 use portcullis_ir::order::Rank;
 use portcullis_ir::{ListenerProtocol, Snapshot, arbitrary};
-use portcullis_table::{Authority, Host, PathMatched, Table};
+use portcullis_table::{Authority, Host, PathMatched};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::names::{Table, build};
 use crate::oracle::{self, Answer};
 use crate::request::Request;
 
@@ -69,7 +70,7 @@ fn named_path(path: &PathMatcher) -> PathMatched {
 }
 
 /// Everything the table says of `request`, beside everything the oracle says.
-fn compare(snapshot: &Snapshot, table: &Table<()>, request: &Request) {
+fn compare(snapshot: &Snapshot, table: &Table, request: &Request) {
     let host = Host::new(&request.host);
     let name = oracle::name_of(&request.host);
     for key in snapshot
@@ -90,7 +91,7 @@ fn compare(snapshot: &Snapshot, table: &Table<()>, request: &Request) {
             {
                 let expected = oracle::refusal(snapshot, key, own, &name);
                 let status = match port.authority(own, &host) {
-                    Authority::Own => None,
+                    Authority::Own(_) => None,
                     Authority::Misdirected => Some(421),
                     Authority::Unknown => Some(404),
                 };
@@ -126,8 +127,8 @@ proptest! {
         (before, snapshot) in (arbitrary::snapshot(), arbitrary::snapshot()),
         requests in vec(request(), 30),
     ) {
-        let before = Table::build(&before, None, |_| ());
-        let table = Table::build(&snapshot, Some(&before), |_| ());
+        let before = build(&before, None);
+        let table = build(&snapshot, Some(&before));
         for request in &requests {
             compare(&snapshot, &table, request);
         }

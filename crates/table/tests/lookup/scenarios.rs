@@ -3,10 +3,11 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use portcullis_ir::{BackendId, ListenerId, PortKey, Transport};
-use portcullis_table::{Authority, Family, Host, PathMatched, PortTable, Rule, Table};
+use portcullis_ir::{ListenerId, PortKey, Transport};
+use portcullis_table::{Authority, Family, Host, PathMatched, PortTable, Rule};
 
 use crate::config::snapshot;
+use crate::names::{Names, Table, build};
 use crate::request::Request;
 
 fn port_key(port: u16) -> PortKey {
@@ -16,18 +17,18 @@ fn port_key(port: u16) -> PortKey {
     }
 }
 
-pub(crate) fn port<B>(table: &Table<B>, port: u16) -> &PortTable<B> {
+pub(crate) fn port(table: &Table, port: u16) -> &PortTable<Names> {
     table.port(port_key(port)).unwrap()
 }
 
-pub(crate) fn table(text: &str) -> Table<BackendId> {
-    Table::build(&snapshot(text), None, BackendId::clone)
+pub(crate) fn table(text: &str) -> Table {
+    build(&snapshot(text), None)
 }
 
-pub(crate) fn rule_for<'t, B>(
-    table: &'t Table<B>,
+pub(crate) fn rule_for<'t>(
+    table: &'t Table,
     request: &Request,
-) -> Option<(&'t Arc<Rule<B>>, PathMatched)> {
+) -> Option<(&'t Arc<Rule<Names>>, PathMatched)> {
     let host = Host::new(&request.host);
     let listener = port(table, 80).listener(&host)?;
     let selected = listener.select(&host, &request.parts())?;
@@ -35,7 +36,7 @@ pub(crate) fn rule_for<'t, B>(
 }
 
 /// `route/rule`, or `404`.
-pub(crate) fn found<B>(table: &Table<B>, request: &Request) -> String {
+pub(crate) fn found(table: &Table, request: &Request) -> String {
     match rule_for(table, request) {
         Some((rule, _)) => format!("{} {}", rule.route, rule.index),
         None => "404".to_owned(),
@@ -298,7 +299,7 @@ fn a_host_of_another_listener_is_misdirected() {
         let answer = match port.authority(&listener.id, &name) {
             Authority::Misdirected => "421".to_owned(),
             Authority::Unknown => "404".to_owned(),
-            Authority::Own => (listener.select(&name, &request.parts()))
+            Authority::Own(listener) => (listener.select(&name, &request.parts()))
                 .map_or("404".to_owned(), |selected| selected.rule.route.to_string()),
         };
         assert_eq!(answer, expected, "SNI {sni}, Host {host}");
@@ -321,12 +322,9 @@ fn without_a_listener_for_the_sni_there_is_none() {
     assert_eq!(found("b.example.com"), None);
     assert_eq!(found(""), None);
     let authority = |host| port(&table, 443).authority(&ListenerId::new("one"), &Host::new(host));
-    assert_eq!(
-        authority("x.example.net"),
-        Authority::Unknown,
-        "not of that protocol"
-    );
-    assert_eq!(authority("unheard.of"), Authority::Unknown);
+    for host in ["x.example.net", "unheard.of"] {
+        assert!(matches!(authority(host), Authority::Unknown), "{host}");
+    }
 }
 
 #[test]
@@ -340,11 +338,9 @@ fn a_host_does_not_lead_from_https_to_a_tls_listener_of_the_port() {
     let port = port(&table, 443);
     let host = Host::new("a.example.com");
     assert_eq!(port.listener(&host).unwrap().id.as_str(), "pass");
-    assert_eq!(
-        port.authority(&ListenerId::new("wild"), &host),
-        Authority::Own
-    );
-    let listener = port.https_listener(&host).unwrap();
+    let Authority::Own(listener) = port.authority(&ListenerId::new("wild"), &host) else {
+        panic!("not its own");
+    };
     let request = Request::parse("GET a.example.com/");
     assert!(listener.select(&host, &request.parts()).is_some());
 }

@@ -1,0 +1,102 @@
+//! What the table carries for us: everything that a request needs once its rule is found.
+
+use std::sync::Arc;
+
+use portcullis_ir::filter::Filter;
+use portcullis_ir::route::Timeouts;
+use portcullis_ir::{BackendId, ListenerId, ObjectKey, Snapshot};
+use portcullis_table::{Attach, Parts, RuleSite, Table};
+
+use super::filter::{Filters, Redirect};
+use super::spot::Spot;
+use crate::metrics::GatewayMetrics;
+use crate::upstream::cluster::{Cluster, Clusters};
+
+/// What listeners and routes alone decide: kept when only endpoints or certificates change.
+#[derive(Debug)]
+pub(crate) struct Routing {
+    pub(crate) table: Table<Carried>,
+    /// For requests that no listener takes.
+    pub(crate) nowhere: Arc<Spot>,
+}
+
+/// The types of what the table carries.
+#[derive(Debug)]
+pub(crate) enum Carried {}
+
+impl Parts for Carried {
+    /// For requests that no route of the listener takes.
+    type Listener = Arc<Spot>;
+    type Rule = Action;
+    type Backend = Arc<Upstream>;
+}
+
+/// What is done with the requests of a rule, whatever backend they go to.
+#[derive(Debug)]
+pub(crate) struct Action {
+    pub(crate) spot: Arc<Spot>,
+    pub(crate) timeouts: Timeouts,
+    /// The answer; no backend is asked.
+    pub(crate) redirect: Option<Redirect>,
+}
+
+/// A backendRef of a rule.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    pub(crate) cluster: Arc<Cluster>,
+    /// What is done to requests that go there and to their answers.
+    pub(crate) filters: Filters,
+}
+
+impl Routing {
+    /// Compiles `snapshot`, whose backends are `clusters`.
+    pub(crate) fn new(
+        snapshot: &Snapshot,
+        before: Option<&Self>,
+        clusters: &Clusters,
+        metrics: &GatewayMetrics,
+    ) -> Self {
+        let gateway = &snapshot.gateway;
+        let mut carrier = Carrier {
+            gateway,
+            clusters,
+            metrics,
+        };
+        let before = before.map(|before| &before.table);
+        Self {
+            table: Table::build(snapshot, before, &mut carrier),
+            nowhere: Spot::unrouted(gateway, None),
+        }
+    }
+}
+
+/// Makes what the table carries.
+struct Carrier<'a> {
+    gateway: &'a ObjectKey,
+    clusters: &'a Clusters,
+    metrics: &'a GatewayMetrics,
+}
+
+impl Attach for Carrier<'_> {
+    type Parts = Carried;
+
+    fn listener(&mut self, id: &ListenerId) -> Arc<Spot> {
+        Spot::unrouted(self.gateway, Some(id))
+    }
+
+    fn rule(&mut self, site: &RuleSite<'_>) -> Action {
+        let before_backend = Filters::compile(&site.rule.filters, &[]);
+        Action {
+            spot: Spot::of_rule(self.gateway, site, self.metrics),
+            timeouts: site.rule.timeouts,
+            redirect: before_backend.redirect().cloned(),
+        }
+    }
+
+    fn backend(&mut self, id: &BackendId, of_rule: &[Filter], of_ref: &[Filter]) -> Arc<Upstream> {
+        Arc::new(Upstream {
+            cluster: self.clusters.cluster(id).unwrap_or_else(Cluster::empty),
+            filters: Filters::compile(of_rule, of_ref),
+        })
+    }
+}
