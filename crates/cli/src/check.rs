@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use crate::args::CheckOutput;
 use crate::config::Check;
 use crate::exit::Exit;
-use crate::now;
 use crate::standalone::control::{Control, Network};
 use crate::status::remarks::{Remark, Verdict, remarks};
+use crate::{now, print};
 
 /// Runs `portcullis check`.
 pub(crate) fn run(config: &Check) -> Exit {
@@ -27,13 +27,13 @@ pub(crate) fn run(config: &Check) -> Exit {
     match output {
         CheckOutput::Text => {
             for finding in &findings {
-                print(&finding.to_string());
+                print::line(&finding.to_string());
             }
-            print(&summary(objects, &findings));
+            print::line(&summary(objects, &findings));
         }
         CheckOutput::Json => {
             let list: Vec<Value> = findings.iter().map(to_json).collect();
-            print(&format!("{:#}", Value::Array(list)));
+            print::line(&format!("{:#}", Value::Array(list)));
         }
     }
     if errors == 0 {
@@ -123,9 +123,4 @@ fn to_json(finding: &Finding) -> Value {
         "severity": severity.to_string(),
         "message": message,
     })
-}
-
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-fn print(text: &str) {
-    println!("{text}");
 }

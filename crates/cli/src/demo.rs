@@ -23,9 +23,9 @@ use self::guide::{Places, guide};
 use crate::args::DemoArgs;
 use crate::config::{AccessLog, Serve};
 use crate::exit::Exit;
-use crate::now;
 use crate::standalone::{Session, StartError};
-use crate::status::tables::{Width, tables};
+use crate::status::tables::{Rows, Width, tables};
+use crate::{now, print};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -124,13 +124,14 @@ pub(crate) async fn run(args: DemoArgs) -> Result<Exit, DemoError> {
         https,
         mutual,
     };
-    print(&tables(
+    print::line(&tables(
         &session.objects(),
         Width::Narrow,
+        Rows::All,
         now().0.as_second(),
     ));
-    print(&told_ports(&ports, admin));
-    print(&guide(&places));
+    print::line(&format!("\n{}", told_ports(&ports, admin)));
+    print::line(&format!("\n{}", guide(&places)));
     Ok(session.run().await)
 }
 
@@ -182,9 +183,4 @@ fn told_ports(ports: &[(u16, u16)], admin: SocketAddr) -> String {
     });
     let told: String = told.collect();
     format!("{told}  admin pages are at http://{admin}\n")
-}
-
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-fn print(text: &str) {
-    println!("{text}");
 }

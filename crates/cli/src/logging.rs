@@ -27,7 +27,9 @@ pub(crate) fn start(args: &LogArgs) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(log)?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        // It would say on stderr that stderr is gone, and panic.
+        .log_internal_errors(false);
     match log_format {
         LogFormat::Text => subscriber
             .with_timer(Milliseconds)

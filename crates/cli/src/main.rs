@@ -3,10 +3,12 @@
 mod admin;
 mod args;
 mod check;
+mod clock;
 mod config;
 mod demo;
 mod exit;
 mod logging;
+mod print;
 mod show;
 mod standalone;
 mod status;
@@ -15,9 +17,9 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::Parser;
-use portcullis_api::meta::Time;
 
 use crate::args::{Args, Command};
+use crate::clock::now;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
@@ -52,13 +54,7 @@ fn serve(
     exit
 }
 
-#[expect(clippy::print_stderr, reason = "the last words of a process")]
 fn told(error: impl Display) -> Exit {
-    eprintln!("portcullis: {error}");
+    print::aside(&format!("portcullis: {error}"));
     Exit::Unusable
-}
-
-/// The time, as objects have it.
-fn now() -> Time {
-    Time(jiff::Timestamp::now())
 }

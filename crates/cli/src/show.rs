@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::admin::{AskError, ask};
 use crate::args::{AdminArgs, ConfigArgs, ConfigOutput, StatusArgs, StatusOutput};
 use crate::exit::Exit;
-use crate::now;
-use crate::status::tables::{Width, tables};
+use crate::status::tables::{Rows, Width, tables};
+use crate::{now, print};
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, ShowError> {
     if let Some(name) = name {
         items.retain(|item| is_named(item, name));
         if items.is_empty() {
-            tell(&format!("no object is called {name}"));
+            print::aside(&format!("portcullis: no object is called {name}"));
             return Ok(Exit::Failed);
         }
     }
@@ -47,10 +47,10 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, ShowError> {
     match output {
         StatusOutput::Table => print_tables(items, &findings, Width::Narrow)?,
         StatusOutput::Wide => print_tables(items, &findings, Width::Wide)?,
-        StatusOutput::Yaml => print(&to_yaml(&one_or_list(items))?),
+        StatusOutput::Yaml => print::line(&to_yaml(&one_or_list(items))?),
         StatusOutput::Json => {
             let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
-            print(&serde_json::to_string_pretty(&list)?);
+            print::line(&serde_json::to_string_pretty(&list)?);
         }
     }
     Ok(Exit::Done)
@@ -66,20 +66,20 @@ pub(crate) fn config(args: &ConfigArgs) -> Result<Exit, ShowError> {
         ConfigOutput::Text => "/config?format=text",
         ConfigOutput::Json => "/config",
     };
-    print(&ask(admin, path)?);
+    print::line(&ask(admin, path)?);
     Ok(Exit::Done)
 }
 
 fn print_tables(items: Vec<Value>, findings: &[Value], width: Width) -> Result<(), ShowError> {
     let objects = items.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let objects: Objects = objects.into_iter().flatten().collect();
-    let mut text = tables(&objects, width, now().0.as_second());
+    let mut text = tables(&objects, width, Rows::All, now().0.as_second());
     if !findings.is_empty() {
         text.push_str("\nIn the files:\n");
         let findings = findings.iter().filter_map(Value::as_str);
         text.extend(findings.flat_map(|finding| ["  ", finding, "\n"]));
     }
-    print(&text);
+    print::line(&text);
     Ok(())
 }
 
@@ -125,14 +125,4 @@ fn read(item: Value) -> Result<Option<AnyObject>, serde_json::Error> {
         Some(Kind::UdpRoute) => AnyObject::UdpRoute(object(item)?),
         _ => return Ok(None),
     }))
-}
-
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-fn print(text: &str) {
-    println!("{}", text.trim_end());
-}
-
-#[expect(clippy::print_stderr, reason = "what the command is for")]
-fn tell(text: &str) {
-    eprintln!("portcullis: {text}");
 }

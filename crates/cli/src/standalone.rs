@@ -29,8 +29,8 @@ use self::shown::Shown;
 use self::teller::{Teller, tell_changes};
 use crate::config::{self, Serve};
 use crate::exit::Exit;
-use crate::now;
-use crate::status::tables::{Width, tables};
+use crate::status::tables::{Rows, Width, tables};
+use crate::{now, print};
 
 /// Ports that could not be bound are tried again this often.
 const RETRY: Duration = Duration::from_secs(1);
@@ -83,25 +83,16 @@ pub(crate) async fn run(config: config::Standalone) -> Result<Exit, StartError> 
     let config::Standalone { roots, serve } = config;
     // An access log on standard output is all there is on it.
     let print = match serve.access_log {
-        config::AccessLog::Stdout => print_aside,
-        config::AccessLog::Off | config::AccessLog::File(_) => print_line,
+        config::AccessLog::Stdout => print::aside,
+        config::AccessLog::Off | config::AccessLog::File(_) => print::line,
     };
     let mut session = Session::open(roots, serve).await?;
     print(&format!("admin: http://{}", session.admin_address()));
     session.begin().await;
-    let now = now().0.as_second();
-    print(&tables(&session.objects(), Width::Wide, now));
+    let (objects, now) = (session.objects(), now().0.as_second());
+    // Not waited for: who does not read must not keep the gateway from serving.
+    tokio::task::spawn_blocking(move || print(&tables(&objects, Width::Wide, Rows::SOME, now)));
     Ok(session.run().await)
-}
-
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-fn print_line(text: &str) {
-    println!("{}", text.trim_end());
-}
-
-#[expect(clippy::print_stderr, reason = "standard output is taken")]
-fn print_aside(text: &str) {
-    eprintln!("{}", text.trim_end());
 }
 
 impl Session {

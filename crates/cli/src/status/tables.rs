@@ -16,9 +16,21 @@ pub(crate) enum Width {
     Wide,
 }
 
+/// How many rows of a table are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    All,
+    AtMost(usize),
+}
+
+impl Rows {
+    /// What one wants to see at the start.
+    pub(crate) const SOME: Self = Self::AtMost(30);
+}
+
 /// All objects in tables, one for each kind, and their problems. `now` is in seconds since the Unix
 /// epoch.
-pub(crate) fn tables(objects: &Objects, width: Width, now: i64) -> String {
+pub(crate) fn tables(objects: &Objects, width: Width, rows: Rows, now: i64) -> String {
     let mut parts = Vec::new();
     if width == Width::Wide {
         parts.push(classes(objects, now));
@@ -27,8 +39,11 @@ pub(crate) fn tables(objects: &Objects, width: Width, now: i64) -> String {
     parts.push(listener_sets(objects, now));
     parts.push(routes(objects, width, now));
     parts.retain(|columns| !columns.is_empty());
-    let mut parts: Vec<String> = parts.iter().map(Columns::print).collect();
-    let problems = problems(objects);
+    let mut parts: Vec<String> = parts
+        .iter()
+        .map(|columns| shown(&columns.print(), 1, rows))
+        .collect();
+    let problems = shown(&problems(objects), 0, rows);
     if !problems.is_empty() {
         parts.push(format!("Not as it should be:\n{problems}"));
     }
@@ -36,6 +51,22 @@ pub(crate) fn tables(objects: &Objects, width: Width, now: i64) -> String {
         return "No Gateways or routes.\n".to_owned();
     }
     parts.join("\n")
+}
+
+/// The first lines of a text: `headings`, and as many rows as wanted.
+fn shown(text: &str, headings: usize, rows: Rows) -> String {
+    let Rows::AtMost(limit) = rows else {
+        return text.to_owned();
+    };
+    let more = text.lines().count().saturating_sub(headings + limit);
+    if more == 0 {
+        return text.to_owned();
+    }
+    let lines = text
+        .lines()
+        .take(headings + limit)
+        .flat_map(|line| [line, "\n"]);
+    lines.collect::<String>() + &format!("... and {more} more, see `portcullis status`\n")
 }
 
 fn classes(objects: &Objects, now: i64) -> Columns {

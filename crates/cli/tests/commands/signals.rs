@@ -2,8 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 
-use crate::harness::{self, Folder, Process};
+use crate::harness::{self, BINARY, Folder, Process};
 
 const GATEWAY: &str = "apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -139,4 +140,42 @@ fn sighup_looks_again() {
         harness::status(process.admin.parse().unwrap(), "localhost", "/readyz"),
         200
     );
+}
+
+#[test]
+fn it_serves_on_when_nobody_reads_what_it_prints() {
+    let backend = harness::backend().to_string();
+    let folder = Folder::new(&[("g.yaml", &GATEWAY.replace("BACKEND", &backend))]);
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut command = Command::new(BINARY);
+    command
+        .arg("standalone")
+        .arg(folder.path())
+        .args(["--admin", "127.0.0.1:0", "--workers", "1"]);
+    command.args(["--bind", "127.0.0.1", "--port-map", &format!("80={port}")]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    let address = ([127, 0, 0, 1], port).into();
+    let is_served = || (harness::status(address, "h", "/") == 200).then_some(());
+    harness::until("it is served", is_served);
+    folder.write("bad.yaml", "kind: [");
+    folder.write(
+        "other.yaml",
+        &GATEWAY
+            .replace("name: g", "name: h")
+            .replace("BACKEND", &backend),
+    );
+    harness::until("it is still served", is_served);
+    let running = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(running);
 }

@@ -32,7 +32,16 @@ fn many_hostnames_are_shortened_unless_there_is_room() {
 #[test]
 fn no_objects_are_said_to_be_none() {
     assert_eq!(
-        tables(&Objects::default(), Width::Wide, 0),
+        tables(&Objects::default(), Width::Wide, Rows::All, 0),
         "No Gateways or routes.\n"
     );
+}
+
+#[test]
+fn long_tables_are_cut_where_asked_for() {
+    let text = "HEAD\n1\n2\n3\n";
+    assert_eq!(shown(text, 1, Rows::All), text);
+    assert_eq!(shown(text, 1, Rows::AtMost(3)), text);
+    let cut = "HEAD\n1\n2\n... and 1 more, see `portcullis status`\n";
+    assert_eq!(shown(text, 1, Rows::AtMost(2)), cut);
 }
