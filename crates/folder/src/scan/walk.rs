@@ -73,7 +73,10 @@ impl Walk {
             .filter(|name| !is_hidden(&name.file_name()));
         let entries = visible.map(|name| {
             let path = name.path();
-            let is_folder = path.is_dir();
+            let is_folder = match name.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                Ok(_) | Err(_) => path.is_dir(),
+            };
             Entry { path, is_folder }
         });
         Ok(entries.collect())
