@@ -20,7 +20,7 @@ pub(crate) struct Facts<'a> {
 
 /// The conditions of a route at one parent.
 ///
-/// "[PartiallyInvalid] MUST NOT be set if a Route is fully valid, fully invalid, or not accepted.
+/// "PartiallyInvalid MUST NOT be set if a Route is fully valid, fully invalid, or not accepted.
 /// By extension, that means that this condition MUST only be set when it is "True"."
 /// (`RouteConditionPartiallyInvalid`)
 pub(crate) fn conditions(generation: i64, facts: Facts<'_>) -> Vec<Condition> {
