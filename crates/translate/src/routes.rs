@@ -23,8 +23,8 @@ use crate::status;
 pub(crate) trait RouteKind {
     /// The API's type.
     type Spec: Spec<Status = RouteStatus>;
-    /// The rules as the IR has them.
-    type Rules: Clone;
+    /// A rule as the IR has it.
+    type Rule: Clone;
     /// The kind in the IR.
     const IR_KIND: portcullis_ir::route::RouteKind;
 
@@ -32,10 +32,18 @@ pub(crate) trait RouteKind {
     fn parent_refs(spec: &Self::Spec) -> &[ParentReference];
     /// Empty also for kinds that have none.
     fn hostnames(spec: &Self::Spec) -> &[String];
-    /// The rules, and what is wrong with them.
-    fn lower(spec: &Self::Spec, namespace: &str, work: &mut Work<'_>) -> (Self::Rules, RuleFacts);
+    /// The rules that have a place, and what is wrong with them.
+    fn lower(
+        spec: &Self::Spec,
+        namespace: &str,
+        work: &mut Work<'_>,
+    ) -> (Vec<Self::Rule>, RuleFacts);
     /// The whole route for one Gateway.
-    fn route(origin: RouteOrigin, attachments: Vec<Attachment>, rules: Self::Rules) -> PlacedRoute;
+    fn route(
+        origin: RouteOrigin,
+        attachments: Vec<Attachment>,
+        rules: Vec<Self::Rule>,
+    ) -> PlacedRoute;
 }
 
 /// What lowering a route needs.
@@ -69,7 +77,11 @@ impl RuleFacts {
             return None;
         }
         let problems: Vec<_> = self.dropped.iter().map(|(_, p)| p.clone()).collect();
-        summary(&problems)
+        let Problem { reason, message } = summary(&problems)?;
+        let message = format!(
+            "{message}; requests for the route are answered 500 where its matches are valid"
+        );
+        Some(Problem::new(reason, message))
     }
 
     /// "This condition indicates that the Route contains a combination of both valid and invalid
@@ -86,6 +98,16 @@ impl RuleFacts {
             joined(messages)
         )))
     }
+}
+
+/// Whether a route is counted: "Routes with any other value for the Accepted condition [than True]
+/// MUST NOT be included in this count." (`ListenerStatus.AttachedRoutes`)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Some of its rules can be served.
+    Accepted,
+    /// Not one of its rules can be served.
+    Refused,
 }
 
 /// A route on its way to one Gateway's snapshot.
@@ -193,19 +215,27 @@ impl<'a, K: RouteKind> Route<'a, K> {
         work: &mut Work<'_>,
     ) -> RouteStatus {
         let (rules, facts) = K::lower(&self.object.spec, &self.key.namespace, work);
+        let refusal = facts.refusal();
         let mut attached: BTreeMap<usize, BTreeMap<usize, Attachment>> = BTreeMap::new();
         let mut entries = Vec::with_capacity(parents.len());
         for parent in parents {
-            let verdict = self.attach(parent, &facts, gateways, work.objects);
-            entries.push(self.entry(parent, verdict.as_ref().err(), &facts, work.options));
+            let verdict = self.attach(parent, gateways, work.objects);
+            let refused = verdict.as_ref().err().or(refusal.as_ref());
+            entries.push(self.entry(parent, refused, &facts, work.options));
             let listeners = attached.entry(parent.gateway).or_default();
             for (listener, attachment) in verdict.into_iter().flatten() {
                 listeners.insert(listener, attachment);
             }
         }
+        let standing = match refusal {
+            None => Standing::Accepted,
+            Some(_) if rules.is_empty() => return RouteStatus { parents: entries },
+            Some(_) => Standing::Refused,
+        };
         let backends = Arc::new(facts.backends);
         for (gateway, listeners) in attached {
-            self.enter(gateway, listeners, rules.clone(), &backends, gateways);
+            let rules = rules.clone();
+            self.enter(gateway, listeners, rules, standing, &backends, gateways);
         }
         RouteStatus { parents: entries }
     }
@@ -213,7 +243,6 @@ impl<'a, K: RouteKind> Route<'a, K> {
     fn attach(
         &self,
         parent: &Parent<'_>,
-        facts: &RuleFacts,
         gateways: &Drafts<'_>,
         objects: &Objects,
     ) -> Result<Vec<(usize, Attachment)>, Problem> {
@@ -237,9 +266,6 @@ impl<'a, K: RouteKind> Route<'a, K> {
             hostnames,
         };
         let places = attach(candidate, parent.reference, &parent.owner, gateway, objects)?;
-        if let Some(refusal) = facts.refusal() {
-            return Err(refusal);
-        }
         let attachment = |(index, hosts): (usize, _)| {
             let listener = gateway.listeners.get(index)?.id.clone();
             Some((index, Attachment { listener, hosts }))
@@ -247,12 +273,16 @@ impl<'a, K: RouteKind> Route<'a, K> {
         Ok(places.into_iter().filter_map(attachment).collect())
     }
 
-    /// Puts the route into a Gateway's draft.
+    /// Puts the route into a Gateway's draft, one that is refused too: its rules answer 500. If it
+    /// were left out, its requests would fall to a broader route, past filters that may have been
+    /// there to keep them out: "the filter MUST NOT be skipped. Instead, requests that would have
+    /// been processed by that filter MUST receive a HTTP error response." (`HTTPRouteFilter.Type`)
     fn enter(
         &self,
         gateway: usize,
         listeners: BTreeMap<usize, Attachment>,
-        rules: K::Rules,
+        rules: Vec<K::Rule>,
+        standing: Standing,
         backends: &Arc<BTreeSet<BackendId>>,
         gateways: &mut Drafts<'_>,
     ) {
@@ -262,7 +292,9 @@ impl<'a, K: RouteKind> Route<'a, K> {
         let mut attachments = Vec::with_capacity(listeners.len());
         for (index, attachment) in listeners {
             if let Some(listener) = draft.listeners.get_mut(index) {
-                listener.attached_routes = listener.attached_routes.saturating_add(1);
+                if standing == Standing::Accepted {
+                    listener.attached_routes = listener.attached_routes.saturating_add(1);
+                }
                 if listener.takes_requests() {
                     attachments.push(attachment);
                 }

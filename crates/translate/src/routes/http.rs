@@ -24,7 +24,7 @@ pub(crate) struct Http;
 
 impl RouteKind for Http {
     type Spec = HttpRouteSpec;
-    type Rules = Vec<HttpRule>;
+    type Rule = HttpRule;
     const IR_KIND: portcullis_ir::route::RouteKind = portcullis_ir::route::RouteKind::Http;
 
     fn objects(objects: &Objects) -> &BTreeMap<ObjectKey, Arc<Object<HttpRouteSpec>>> {
