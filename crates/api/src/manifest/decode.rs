@@ -1,5 +1,9 @@
 //! Plain values to typed objects.
 
+mod confidential;
+
+pub(super) use self::confidential::shown as shown_of_secret;
+
 use k8s_openapi::Metadata;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -19,7 +23,9 @@ pub(super) struct Refusal {
 }
 
 /// The object of a kind, with its namespace filled in.
-pub(super) fn object(kind: Kind, json: Json) -> Result<AnyObject, Vec<Refusal>> {
+pub(super) fn object(kind: Kind, mut json: Json) -> Result<AnyObject, Vec<Refusal>> {
+    unwrap_base64(kind, &mut json);
+    let json = &json;
     match kind {
         Kind::GatewayClass => gateway_api(kind, json).map(AnyObject::GatewayClass),
         Kind::Gateway => gateway_api(kind, json).map(AnyObject::Gateway),
@@ -34,13 +40,18 @@ pub(super) fn object(kind: Kind, json: Json) -> Result<AnyObject, Vec<Refusal>> 
         Kind::Namespace => Ok(core::<Namespace>(kind, json)?.into()),
         Kind::Service => Ok(core::<Service>(kind, json)?.into()),
         Kind::EndpointSlice => Ok(core::<EndpointSlice>(kind, json)?.into()),
-        Kind::Secret => Ok(merge_string_data(core(kind, json)?).into()),
+        Kind::Secret => core(kind, json)
+            .map(|secret| merge_string_data(secret).into())
+            .map_err(|refusals| confidential::refusals(refusals, json)),
         Kind::ConfigMap => Ok(core::<ConfigMap>(kind, json)?.into()),
     }
 }
 
 /// An object whose fields the schema has checked, but for its metadata.
-fn gateway_api<S: Spec>(kind: Kind, json: Json) -> Result<std::sync::Arc<Object<S>>, Vec<Refusal>> {
+fn gateway_api<S: Spec>(
+    kind: Kind,
+    json: &Json,
+) -> Result<std::sync::Arc<Object<S>>, Vec<Refusal>> {
     let (mut object, unknown) = typed::<Object<S>>(json)?;
     let metadata = Segment::Key("metadata".to_owned());
     let in_metadata = |path: &FieldPath| path.segments().first() == Some(&metadata);
@@ -50,7 +61,7 @@ fn gateway_api<S: Spec>(kind: Kind, json: Json) -> Result<std::sync::Arc<Object<
 }
 
 /// An object that no schema has checked.
-fn core<T>(kind: Kind, json: Json) -> Result<T, Vec<Refusal>>
+fn core<T>(kind: Kind, json: &Json) -> Result<T, Vec<Refusal>>
 where
     T: DeserializeOwned + Metadata<Ty = ObjectMeta>,
 {
@@ -61,7 +72,7 @@ where
 }
 
 /// The object, and the fields that are none of its type's.
-fn typed<T: DeserializeOwned>(json: Json) -> Result<(T, Vec<FieldPath>), Vec<Refusal>> {
+fn typed<T: DeserializeOwned>(json: &Json) -> Result<(T, Vec<FieldPath>), Vec<Refusal>> {
     let mut unknown = Vec::new();
     let mut note = |path: serde_ignored::Path<'_>| unknown.push(ignored_path(&path));
     let deserializer = serde_ignored::Deserializer::new(json, &mut note);
@@ -113,6 +124,24 @@ fn error_path(path: &serde_path_to_error::Path) -> FieldPath {
             }
         })
         .collect()
+}
+
+/// Takes the line breaks out of base64, as `base64 FILE` puts them in: the API server, too, reads
+/// past them.
+fn unwrap_base64(kind: Kind, json: &mut Json) {
+    let field = match kind {
+        Kind::Secret => "data",
+        Kind::ConfigMap => "binaryData",
+        _ => return,
+    };
+    let Some(Json::Object(values)) = json.get_mut(field) else {
+        return;
+    };
+    for value in values.values_mut() {
+        if let Json::String(text) = value {
+            text.retain(|character| !matches!(character, '\r' | '\n'));
+        }
+    }
 }
 
 /// `kubectl apply` puts objects without a namespace into `default`, and takes the namespace off

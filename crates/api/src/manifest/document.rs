@@ -67,6 +67,14 @@ impl<'a> Document<'a> {
         }
     }
 
+    fn refusal(&self, kind: Kind, path: FieldPath, problem: Problem) -> ManifestError {
+        let mut error = self.error(path, problem);
+        if kind == Kind::Secret {
+            error.path = decode::shown_of_secret(&error.path);
+        }
+        error
+    }
+
     fn identify(&self) -> Result<Identity<'a>, ManifestError> {
         if !self.node.is_map() {
             return Err(self.error(FieldPath::root(), Problem::NoObject));
@@ -138,7 +146,7 @@ impl<'a> Document<'a> {
                 refusals
                     .into_iter()
                     .filter(|_| errors.is_empty())
-                    .map(|Refusal { path, problem }| self.error(path, problem))
+                    .map(|Refusal { path, problem }| self.refusal(kind, path, problem))
                     .collect::<Vec<_>>(),
             ),
         }

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::parse;
 use crate::kind::Kind;
@@ -72,7 +73,7 @@ stringData:
 
 /// A name, a text without mistakes, and what is replaced in it by what.
 #[rustfmt::skip]
-const EDITS: [(&str, &str, &str, &str); 32] = [
+const EDITS: [(&str, &str, &str, &str); 36] = [
     ("unknown field", ROUTE, "hostnames:", "hostname:"),
     ("unknown nested field", ROUTE, "backendRefs:", "backendRef:"),
     ("unknown field, far from any", ROUTE, "hostnames:", "colour:"),
@@ -104,7 +105,11 @@ const EDITS: [(&str, &str, &str, &str); 32] = [
     ("mistyped core kind", SECRET, "kind: Secret", "kind: Secrets"),
     ("unknown field of a core kind", SECRET, "stringData", "stringdata"),
     ("bad base64", SECRET, "YQ==", "x"),
+    ("text that is not base64", SECRET, "YQ==", "-----BEGIN CERTIFICATE-----"),
+    ("text for a map of texts", SECRET, "stringData:\n  tls.key: b", "stringData: text"),
     ("number in a map of texts", SECRET, "tls.key: b", "tls.key: 1"),
+    ("value in place of its key", SECRET, "tls.key: b", "? -----BEGIN PRIVATE KEY-----"),
+    ("list in the metadata of a Secret", SECRET, "name: credential", "name: credential\n  labels: [a]"),
 ];
 
 #[test]
@@ -179,6 +184,70 @@ fn private_keys_do_not_show_when_printed() {
     let secret = parse(SECRET).objects.remove(0).object;
     assert!(matches!(secret, AnyObject::Secret(_)));
     assert_eq!(format!("{secret:?}"), "Secret(default/credential)");
+}
+
+#[test]
+fn what_is_said_about_a_secret_holds_nothing_of_its_values() {
+    let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{line}\n{line}\n");
+    let (pem, pin) = (pem.as_str(), 80_472_365);
+    let contents = [
+        json!({ "data": pem }),
+        json!({ "stringData": pem }),
+        json!({ "stringData": [pem] }),
+        json!({ "data": { "tls.key": pem } }),
+        json!({ "data": { "tls.key": [pem] } }),
+        json!({ "data": { "tls.key": { "k": pem } } }),
+        json!({ "stringData": { "pin": pin } }),
+        json!({ "stringData": { pem: null } }),
+        json!({ "stringData": { line: null } }),
+        json!({ "stringData": [pin] }),
+        json!({ "type": [pem] }),
+        json!({ "immutable": pem }),
+        json!({ "metadata": pem }),
+        json!({ "metadata": { "name": "s", "annotations": pem } }),
+        json!({ "metadata": { "name": "s", "labels": { "a": [pem] } } }),
+        json!({ "metadata": { "name": "s", "creationTimestamp": pem } }),
+        json!({ "metadata": { "name": "s", "generation": pem } }),
+        json!({ pem: 1 }),
+        json!({ line: 1 }),
+    ];
+    for extra in contents {
+        let mut secret =
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s" } });
+        let fields = extra.as_object().expect("is a map").clone();
+        secret.as_object_mut().expect("is a map").extend(fields);
+        let errors = parse(&secret.to_string()).errors;
+        assert!(!errors.is_empty(), "{extra}");
+        let said = format!("{errors:?} {}", errors[0]);
+        for part in ["BEGIN", "MIIE", "8047"] {
+            assert!(!said.contains(part), "{extra}: {said}");
+        }
+    }
+    let twice = format!("{SECRET}  ? \"{pem}\"\n  : 1\n  ? \"{pem}\"\n  : 2\n");
+    assert_eq!(said(&twice).matches("MIIE").count(), 0, "{}", said(&twice));
+}
+
+#[test]
+fn wrapped_base64_is_read() {
+    let text =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata:\n  k: |\n    aGVs\n    bG8=\n";
+    let wrapped = [
+        text.to_owned(),
+        text.replace('\n', "\r\n"),
+        text.replace("kind: Secret", "kind: ConfigMap")
+            .replace("\ndata", "\nbinaryData"),
+    ];
+    for text in wrapped {
+        let manifest = parse(&text);
+        assert_eq!(manifest.errors, []);
+        let value = match &manifest.objects[0].object {
+            AnyObject::Secret(secret) => secret.data.as_ref(),
+            AnyObject::ConfigMap(map) => map.binary_data.as_ref(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(value.expect("it has data")["k"].0, b"hello", "{text}");
+    }
 }
 
 #[test]

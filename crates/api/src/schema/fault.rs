@@ -164,7 +164,10 @@ fn did_you_mean(suggestion: Option<&str>) -> String {
 
 /// What unquoted words of YAML turn into is a common surprise.
 fn quote_hint(expected: &str, found: &str) -> &'static str {
-    let scalar = found.starts_with("the number") || found.starts_with("the boolean");
+    let scalar = found == "a number"
+        || found == "a boolean"
+        || found.starts_with("the number")
+        || found.starts_with("the boolean");
     if expected == "a text" && scalar {
         "; put it in quotes"
     } else {

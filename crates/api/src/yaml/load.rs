@@ -267,7 +267,7 @@ impl Content {
                 Some((name, _)) if name == MERGE => merged.push(node),
                 Some((name, at)) => {
                     if !keys.insert(name.clone()) {
-                        return Err(error(at, &format!("the key `{name}` is there twice")));
+                        return Err(error(at, &twice(&name)));
                     }
                     entries.push(Entry {
                         key: name,
@@ -278,6 +278,16 @@ impl Content {
             },
         }
         Ok(())
+    }
+}
+
+/// Which object this is about is not known here. What is too long for a key may be a secret value
+/// in its place, and is not repeated.
+fn twice(key: &str) -> String {
+    if key.len() > 40 {
+        "this key is there twice".to_owned()
+    } else {
+        format!("the key `{key}` is there twice")
     }
 }
 
