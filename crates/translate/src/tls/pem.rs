@@ -33,7 +33,13 @@ pub enum BadPem {
     /// The text between `BEGIN` and `END` is no base64.
     #[error("holds a PEM block that is not base64")]
     Base64,
-    /// A malformed `BEGIN` line, or anything else.
+    /// A `BEGIN` line that holds more or less than it should. It is not quoted: without its line
+    /// breaks, a file is one line, and the key in it.
+    #[error(
+        "has a BEGIN line that is not \"-----BEGIN …-----\" alone; PEM needs its line breaks (in YAML, begin the value with `|`)"
+    )]
+    BadBegin,
+    /// Anything else.
     #[error("is not PEM: {0}")]
     Syntax(String),
 }
@@ -64,12 +70,28 @@ pub(super) fn blocks(text: &[u8]) -> Result<Blocks, BadPem> {
 }
 
 /// The labels of the blocks, such as `CERTIFICATE`, in the order of the file.
+///
+/// They get into statuses. In a file whose line breaks were lost, what follows the label is the key
+/// itself.
 pub(super) fn labels(text: &[u8]) -> Vec<String> {
     text.split(|byte| matches!(byte, b'\n' | b'\r'))
         .filter_map(|line| line.trim_ascii_end().strip_prefix(b"-----BEGIN "))
         .map(|rest| rest.strip_suffix(b"-----").unwrap_or(rest))
-        .map(|label| String::from_utf8_lossy(label).into_owned())
+        .map(|label| {
+            if is_label(label) {
+                String::from_utf8_lossy(label).into_owned()
+            } else {
+                "a block without a proper label".to_owned()
+            }
+        })
         .collect()
+}
+
+/// Whether this is like the labels of RFC 7468, all of which are short words in capitals.
+fn is_label(text: &[u8]) -> bool {
+    let is_allowed =
+        |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ';
+    text.len() <= 40 && text.iter().all(is_allowed)
 }
 
 /// Whether `text` holds a private key that is encrypted: in PKCS#8, or in the old way with a
@@ -85,9 +107,10 @@ pub(super) fn holds_encrypted_key(text: &[u8]) -> bool {
 
 fn bad(error: &Error) -> BadPem {
     match error {
-        Error::MissingSectionEnd { end_marker } => BadPem::NoEnd {
+        Error::MissingSectionEnd { end_marker } if is_label(end_marker) => BadPem::NoEnd {
             end: format!("-----END {}-----", String::from_utf8_lossy(end_marker)),
         },
+        Error::MissingSectionEnd { .. } | Error::IllegalSectionStart { .. } => BadPem::BadBegin,
         Error::Base64Decode(_) => BadPem::Base64,
         other => BadPem::Syntax(other.to_string()),
     }

@@ -132,6 +132,28 @@ fn text_that_is_no_pem_is_told_apart() {
 }
 
 #[test]
+fn a_key_without_its_line_breaks_is_refused_without_being_told() {
+    let text = String::from_utf8(fixture("p256.key")).expect("PEM is text");
+    let lines: Vec<&str> = text.lines().collect();
+    let (chain, body) = (fixture("p256.crt"), lines[1]);
+    let no_end = lines[..lines.len() - 1].join(" ");
+    for key in [lines.join(" "), lines.join(""), no_end] {
+        for (chain, key) in [
+            (chain.as_slice(), key.as_bytes()),
+            (key.as_bytes(), key.as_bytes()),
+        ] {
+            let why = certificate(chain, key, NOW).unwrap_err();
+            let said = format!("{why} {why:?}");
+            let bytes = format!("{:?}", body.as_bytes());
+            for secret in [body, bytes.trim_matches(['[', ']'])] {
+                assert!(!said.contains(secret), "{said}");
+            }
+            assert!(said.contains("line breaks"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_file_cut_anywhere_is_refused_without_panic() {
     let (chain, key) = (fixture("chain.crt"), fixture("chained.key"));
     for end in (0..chain.len()).step_by(7) {
