@@ -1,6 +1,7 @@
 //! Reading files again only when they may have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -17,13 +18,22 @@ const LARGEST: u64 = 64 << 20;
 /// it was read may change again and look the same.
 const RECENT: Duration = Duration::from_millis(40);
 
-/// What reading a file gave.
-#[derive(Clone, Debug)]
+/// What reading a file gave. Prints without the content: there may be keys in it.
+#[derive(Clone)]
 pub enum Reading {
     /// Its content.
     Bytes(Arc<[u8]>),
     /// It is there, but could not be read; the reason in words.
     Unreadable(Arc<str>),
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Unreadable(reason) => f.debug_tuple("Unreadable").field(reason).finish(),
+        }
+    }
 }
 
 impl PartialEq for Reading {

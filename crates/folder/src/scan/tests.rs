@@ -218,6 +218,13 @@ fn links_on_the_way_and_their_targets_are_watched() {
 }
 
 #[test]
+fn what_files_hold_does_not_show_when_printed() {
+    let folder = folder(&[("a.yaml", "*"), ("empty.yaml", "")]);
+    let said = format!("{:?}", scan(&mut manifests(&folder)).files);
+    assert!(said.contains("Bytes(1 bytes)"), "{said}");
+}
+
+#[test]
 fn mounted_secrets_are_read_through_their_data_link() {
     let folder = folder(&[
         ("ns/cred/..2026_1/tls.crt", "old"),
