@@ -44,11 +44,7 @@ impl Gateway {
         let connection = ctx.connection.clone().ok_or(Refusal::Internal)?;
         check_head(session)?;
         forward::to_origin_form(session.req_header_mut())?;
-        let choice = select::choose(
-            &self.shared.live.load().routing,
-            &connection,
-            session.req_header(),
-        );
+        let choice = select::choose(&self.shared.live.load(), &connection, session.req_header());
         match choice.map_err(|refused| note_refused(ctx, refused))? {
             Choice::Forward(forward) => {
                 note_forward(ctx, forward);

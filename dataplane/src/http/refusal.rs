@@ -29,6 +29,8 @@ pub(crate) enum Refusal {
     RequestTimeout,
     /// The Host belongs to another listener than the one the TLS connection was made for.
     Misdirected,
+    /// The connection was let in by a port or a client validation that is no longer as it was.
+    Outdated,
     /// No listener or no rule is for this request.
     NoRoute,
     /// The rule's share for this request leads to an invalid backendRef.
@@ -56,8 +58,10 @@ pub(crate) enum Refusal {
 pub(crate) enum Afterwards {
     /// It may carry the next request.
     KeepAlive,
-    /// Where it stands is not certain.
+    /// Where it stands is not certain. Over HTTP/2 that is the stream's matter alone.
     Close,
+    /// No request on it will be served: HTTP/2 says GOAWAY too.
+    Leave,
 }
 
 impl Refusal {
@@ -71,7 +75,7 @@ impl Refusal {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Misdirected | Self::Outdated => StatusCode::MISDIRECTED_REQUEST,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
@@ -95,6 +99,7 @@ impl Refusal {
             Self::HeadersTooLarge => "request header too large\n",
             Self::RequestTimeout => "request took too long\n",
             Self::Misdirected => "misdirected request\n",
+            Self::Outdated => "connection out of date\n",
             Self::NoRoute => "no route\n",
             Self::InvalidBackend => "invalid backend\n",
             Self::NoEndpoints => "no endpoints\n",
@@ -118,7 +123,7 @@ impl Refusal {
             Self::TargetTooLong => ResponseFlag::UriTooLong,
             Self::HeadersTooLarge => ResponseFlag::HeadersTooLarge,
             Self::RequestTimeout => ResponseFlag::ClientTimeout,
-            Self::Misdirected => ResponseFlag::Misdirected,
+            Self::Misdirected | Self::Outdated => ResponseFlag::Misdirected,
             Self::NoRoute => ResponseFlag::NoRoute,
             Self::InvalidBackend => ResponseFlag::InvalidBackend,
             Self::NoEndpoints => ResponseFlag::NoEndpoints,
@@ -139,6 +144,7 @@ impl Refusal {
             | Self::InvalidBackend
             | Self::NoEndpoints
             | Self::TargetTooLong => Afterwards::KeepAlive,
+            Self::Outdated => Afterwards::Leave,
             Self::BadHost
             | Self::BadTarget
             | Self::AmbiguousLength

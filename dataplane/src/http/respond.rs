@@ -53,8 +53,11 @@ async fn answer(
 ) -> Result<()> {
     head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     let leaving = connection.is_some_and(Connection::is_leaving);
-    if leaving || afterwards == Afterwards::Close {
+    if leaving || afterwards != Afterwards::KeepAlive {
         session.set_keepalive(None);
+    }
+    if let Some(connection) = connection.filter(|_| afterwards == Afterwards::Leave) {
+        connection.ask_to_leave();
     }
     if let Some(connection) = connection.filter(|_| !session.is_body_done()) {
         connection.answers_early();

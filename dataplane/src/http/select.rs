@@ -8,17 +8,17 @@ use portcullis_ir::ListenerProtocol;
 use portcullis_ir::filter::RedirectScheme;
 use portcullis_ir::route::Timeouts;
 use portcullis_table::{
-    Authority, Destination, Host, ListenerTable, PathMatched, PortTable, RequestParts, Rule,
-    Selected,
+    Authority, Destination, Family, Host, ListenerTable, PathMatched, PortTable, RequestParts,
+    Rule, Selected,
 };
 
 use super::filter::{Redirect, RequestFacts};
 use super::refusal::Refusal;
-use super::routing::{Action, Carried, Routing, Upstream};
+use super::routing::{Action, Carried, Upstream};
 use super::spot::Spot;
 use crate::limits;
 use crate::listener::connection::Connection;
-use crate::state;
+use crate::state::{self, Live};
 
 /// What is done with a request.
 pub(crate) enum Choice {
@@ -94,15 +94,16 @@ fn is_content_length(line: &[u8]) -> bool {
 
 /// Finds the rule for a request, and the backend whose turn it is.
 pub(crate) fn choose(
-    routing: &Routing,
+    live: &Live,
     connection: &Connection,
     request: &RequestHeader,
 ) -> Result<Choice, Refused> {
-    let nowhere = |refusal| refused(&routing.nowhere, refusal);
+    let nowhere = |refusal| refused(&live.routing.nowhere, refusal);
     let authority = authority(request)?;
     let host = Host::new(authority.unwrap_or_default());
-    let port = routing.table.port(state::tcp(connection.port));
+    let port = live.routing.table.port(state::tcp(connection.port));
     let port = port.ok_or_else(|| nowhere(Refusal::NoRoute))?;
+    check_connection(live, port.family(), connection).map_err(nowhere)?;
     let listener = listener(port, connection, &host).map_err(nowhere)?;
     let unrouted = |refusal| refused(&listener.attached, refusal);
     let parts = parts(request).map_err(unrouted)?;
@@ -174,6 +175,20 @@ fn scheme(protocol: &ListenerProtocol) -> RedirectScheme {
         | ListenerProtocol::Tcp
         | ListenerProtocol::Udp => RedirectScheme::Http,
     }
+}
+
+/// Refuses a connection that was let in by rules which are no longer in force: it would carry
+/// requests past the TLS or the client validation that a new connection meets.
+///
+/// A listener that is gone is no matter of this: its requests find no route.
+fn check_connection(live: &Live, family: Family, connection: &Connection) -> Result<(), Refusal> {
+    let in_force = match (&connection.tls, family) {
+        (None, Family::Http) => true,
+        (Some(tls), Family::Tls) => (live.terminators.get(&tls.listener))
+            .is_none_or(|now| now.asks_clients_like(&tls.terminator)),
+        (None, Family::Tls) | (Some(_), Family::Http) | (_, Family::Tcp | Family::Udp) => false,
+    };
+    in_force.then_some(()).ok_or(Refusal::Outdated)
 }
 
 fn listener<'t>(

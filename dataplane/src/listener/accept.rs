@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{debug, info, warn};
 
 use super::Stage;
@@ -213,7 +213,7 @@ async fn serve_plain(mut stream: TcpStream, peer: SocketAddr, entrance: &Entranc
     serve_http(Transport::Plain(stream), unread, connection, entrance).await;
 }
 
-async fn closed(mut stage: tokio::sync::watch::Receiver<Stage>) {
+async fn closed(mut stage: watch::Receiver<Stage>) {
     // An error means that the data plane is gone, which is as good.
     let _ = stage.wait_for(|stage| *stage == Stage::Closed).await;
     tokio::time::sleep(limits::CLOSING_GRACE).await;
@@ -254,9 +254,16 @@ pub(crate) async fn serve_http(
 ) {
     let connection = Arc::new(connection);
     let stream = ClientStream::new(transport, unread, Arc::clone(&connection));
+    // HTTP/1 is asked to leave in its answers.
+    let (leave, asked) = watch::channel(false);
+    let leaving = match connection.version {
+        HttpVersion::Http1 => &entrance.signals.shutdown,
+        HttpVersion::Http2 => &asked,
+    };
     tokio::select! {
         biased;
-        () = entrance.worker.process(Box::new(stream), &entrance.signals.shutdown) => {}
+        () = entrance.worker.process(Box::new(stream), leaving) => {}
+        () = pass_on_leaving(&connection, &entrance.signals.shutdown, &leave) => {}
         reason = connection.should_close() => match reason {
             CloseReason::HeadTimeout => {
                 let (peer, port) = (connection.peer, connection.port);
@@ -266,6 +273,25 @@ pub(crate) async fn serve_http(
             CloseReason::PortClosed => {}
         },
     }
+}
+
+/// Tells pingora when the port, or this HTTP/2 connection alone, is to be left. Never resolves.
+async fn pass_on_leaving(
+    connection: &Connection,
+    port: &watch::Receiver<bool>,
+    leave: &watch::Sender<bool>,
+) {
+    if connection.version == HttpVersion::Http1 {
+        std::future::pending::<()>().await;
+    }
+    let mut port = port.clone();
+    tokio::select! {
+        // An error means that the data plane is gone, which is as good.
+        _ = port.wait_for(|leaving| *leaving) => {}
+        () = connection.asked_to_leave() => {}
+    }
+    leave.send_replace(true);
+    std::future::pending::<()>().await;
 }
 
 #[cfg(test)]

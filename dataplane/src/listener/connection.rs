@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 
 use super::Stage;
 use super::accept::Entrance;
+use super::tls::Terminator;
 use crate::limits;
 use crate::metrics::GatewayMetrics;
 
@@ -35,6 +36,7 @@ pub(crate) struct Connection {
     heads: AtomicU32,
     lingers: AtomicBool,
     became_idle: Notify,
+    asked_to_leave: Notify,
     stage: watch::Receiver<Stage>,
     leaving: Arc<AtomicBool>,
 }
@@ -44,6 +46,8 @@ pub(crate) struct Connection {
 pub(crate) struct TlsSession {
     /// The listener that its SNI chose; its requests are routed there.
     pub(crate) listener: ListenerId,
+    /// How that listener ended TLS at the time of the handshake.
+    pub(crate) terminator: Arc<Terminator>,
     /// The name the client asked for, lower case.
     pub(crate) server_name: Option<Arc<str>>,
     /// `TLSv1.3` or `TLSv1.2`.
@@ -94,6 +98,7 @@ impl Connection {
             heads: AtomicU32::new(0),
             lingers: AtomicBool::new(false),
             became_idle: Notify::new(),
+            asked_to_leave: Notify::new(),
             stage: entrance.signals.stage.clone(),
             leaving: Arc::clone(&entrance.signals.leaving),
         }
@@ -138,6 +143,17 @@ impl Connection {
     /// Whether unread input is to be expected when the connection is closed.
     pub(crate) fn lingers(&self) -> bool {
         self.lingers.load(Ordering::Relaxed)
+    }
+
+    /// No further request is to come on this connection alone; for HTTP/2, which has no word for
+    /// that in an answer.
+    pub(crate) fn ask_to_leave(&self) {
+        self.asked_to_leave.notify_one();
+    }
+
+    /// Resolves after [`Connection::ask_to_leave`].
+    pub(crate) async fn asked_to_leave(&self) {
+        self.asked_to_leave.notified().await;
     }
 
     /// A request has been answered.

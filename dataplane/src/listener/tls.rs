@@ -206,6 +206,12 @@ impl Terminator {
         }
     }
 
+    /// Whether a client that `other` let in would be let in here: same mode, same CAs. What the
+    /// server itself shows is no matter, so that a new certificate disturbs no open connection.
+    pub(crate) fn asks_clients_like(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.inputs.clients == other.inputs.clients
+    }
+
     /// The certificates really served.
     pub(crate) fn served(&self) -> &[(CertificateId, Arc<CertificateChain>)] {
         &self.inputs.certificates

@@ -22,10 +22,10 @@ use crate::certs::{Client, ca, client};
 use crate::client::Connection;
 use crate::snapshot::{Plane, Scene, scene};
 
-type Sender = SendRequest<Full<Bytes>>;
+pub(crate) type Sender = SendRequest<Full<Bytes>>;
 
 /// An HTTP/2 connection; the task ends when the connection does.
-async fn http2<S>(stream: S) -> (Sender, JoinHandle<hyper::Result<()>>)
+pub(crate) async fn http2<S>(stream: S) -> (Sender, JoinHandle<hyper::Result<()>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

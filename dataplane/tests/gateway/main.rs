@@ -9,6 +9,7 @@ mod client;
 mod http1;
 mod http2;
 mod lifecycle;
+mod outdated;
 mod reports;
 mod snapshot;
 mod tls;

@@ -19,7 +19,7 @@ use crate::snapshot::{Plane, Scene, scene};
 const VERSIONS: [&[&rustls::SupportedProtocolVersion]; 2] =
     [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
 
-async fn connect(
+pub(crate) async fn connect(
     config: &Arc<ClientConfig>,
     at: SocketAddr,
     name: &str,

@@ -30,14 +30,14 @@ pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &En
     let handshake = shake_hands(stream, entrance, &mut server_name);
     let outcome = tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, handshake).await;
     match outcome.unwrap_or(Err(HandshakeFailure::Timeout)) {
-        Ok((stream, listener)) => {
+        Ok((stream, listener, terminator)) => {
             entrance.metrics.handshakes.increment();
             let session = stream.get_ref().1;
             let version = match session.alpn_protocol() {
                 Some(b"h2") => HttpVersion::Http2,
                 _ => HttpVersion::Http1,
             };
-            let tls = tls_session(session, listener, server_name);
+            let tls = tls_session(session, listener, terminator, server_name);
             let connection = Connection::new(entrance, peer, Some(tls), version);
             let transport = Transport::Tls(Box::new(stream));
             serve_http(transport, BytesMut::new(), connection, entrance).await;
@@ -56,6 +56,7 @@ pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &En
 fn tls_session(
     session: &ServerConnection,
     listener: ListenerId,
+    terminator: Arc<Terminator>,
     server_name: Option<Arc<str>>,
 ) -> TlsSession {
     let version = match session.protocol_version() {
@@ -70,6 +71,7 @@ fn tls_session(
     });
     TlsSession {
         listener,
+        terminator,
         server_name,
         version,
         client_subject,
@@ -80,7 +82,7 @@ async fn shake_hands(
     mut stream: TcpStream,
     entrance: &Entrance,
     server_name: &mut Option<Arc<str>>,
-) -> Result<(TlsStream<TcpStream>, ListenerId), HandshakeFailure> {
+) -> Result<(TlsStream<TcpStream>, ListenerId, Arc<Terminator>), HandshakeFailure> {
     let accepted = match sni::read_hello(&mut stream).await {
         Ok(accepted) => accepted,
         Err(failure) => {
@@ -107,7 +109,7 @@ async fn shake_hands(
         }
     };
     let stream = finish(*accepted, stream, &terminator).await?;
-    Ok((stream, listener))
+    Ok((stream, listener, terminator))
 }
 
 /// The listener for a name, and how it ends TLS.
