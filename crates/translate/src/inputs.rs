@@ -38,8 +38,17 @@ pub struct ObservedGateway {
 pub struct ObservedDataPlane {
     /// The newest `metadata.generation` of the Gateway that it has applied.
     pub applied_generation: Option<i64>,
-    /// The ports it could not bind, each with the reason in words.
-    pub port_failures: BTreeMap<PortKey, String>,
+    /// The ports it could not bind.
+    pub port_failures: BTreeMap<PortKey, PortFailure>,
+}
+
+/// Why a data plane could not bind a port, each with the reason in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortFailure {
+    /// The port cannot be had: it is in use, or not permitted.
+    PortUnavailable(String),
+    /// The address cannot be had, whatever the port: it is none of the data plane's.
+    AddressNotUsable(String),
 }
 
 /// The name of an object as the IR has it.

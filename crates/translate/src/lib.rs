@@ -25,7 +25,7 @@ mod output;
 mod problem;
 mod routes;
 
-pub use inputs::{Inputs, ObservedDataPlane, ObservedGateway, Options};
+pub use inputs::{Inputs, ObservedDataPlane, ObservedGateway, Options, PortFailure};
 pub use output::{GatewayOutput, Output, Statuses};
 
 use crate::backends::Backends;

@@ -20,7 +20,7 @@ use corpus::{CONTROLLER, NOW, observe_all, read_checked, read_unchecked};
 use portcullis_api::gateway::{AddressType, GatewayAddress};
 use portcullis_ir::{PortKey, Snapshot, Transport};
 use portcullis_translate::{
-    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, translate,
+    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, PortFailure, translate,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -103,8 +103,8 @@ fn translated(path: &Path, text: &str) -> Output {
     translate(&inputs, &options)
 }
 
-/// An `Observed` document: `gateway`, `addresses`, and `dataPlanes` with `appliedGeneration` and
-/// `portFailures`.
+/// An `Observed` document: `gateway`, `addresses`, and `dataPlanes` with `appliedGeneration`,
+/// `portFailures` and `addressFailures`.
 fn observed_gateway(document: &str) -> (portcullis_ir::ObjectKey, ObservedGateway) {
     let values = portcullis_api::manifest::values(document).unwrap();
     let value = &values[0];
@@ -125,18 +125,22 @@ fn observed_gateway(document: &str) -> (portcullis_ir::ObjectKey, ObservedGatewa
 }
 
 fn observed_data_plane(value: &Value) -> ObservedDataPlane {
-    let failures = value["portFailures"].as_object().into_iter().flatten();
+    let failures = |field: &str, cause: fn(String) -> PortFailure| {
+        let failures = value[field].as_object().into_iter().flatten();
+        let failures = failures.map(move |(port, why)| {
+            let port = PortKey {
+                port: port.parse().unwrap(),
+                transport: Transport::Tcp,
+            };
+            (port, cause(why.as_str().unwrap().to_owned()))
+        });
+        failures.collect::<Vec<_>>()
+    };
+    let of_ports = failures("portFailures", PortFailure::PortUnavailable);
+    let of_addresses = failures("addressFailures", PortFailure::AddressNotUsable);
     ObservedDataPlane {
         applied_generation: value["appliedGeneration"].as_i64(),
-        port_failures: failures
-            .map(|(port, why)| {
-                let port = PortKey {
-                    port: port.parse().unwrap(),
-                    transport: Transport::Tcp,
-                };
-                (port, why.as_str().unwrap().to_owned())
-            })
-            .collect(),
+        port_failures: of_ports.into_iter().chain(of_addresses).collect(),
     }
 }
 

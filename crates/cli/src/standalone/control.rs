@@ -22,7 +22,7 @@ use portcullis_dataplane::{Applied, BindFailure};
 use portcullis_folder::{Contents, Finding};
 use portcullis_ir::{PortKey, Snapshot};
 use portcullis_translate::{
-    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, translate,
+    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, PortFailure, translate,
 };
 
 use crate::status::changes::Change;
@@ -264,7 +264,16 @@ impl Control {
         };
         let failures = ports.iter().filter_map(|(port, state)| {
             let failure = state.as_ref().err()?;
-            Some((*port, self.explain(gateway, *port, bind, failure)))
+            let why = self.explain(gateway, *port, bind, failure);
+            let failure = match failure {
+                BindFailure::NoSuchAddress { .. } => PortFailure::AddressNotUsable(why),
+                BindFailure::InUse { .. }
+                | BindFailure::Permission { .. }
+                | BindFailure::MappedTwice { .. }
+                | BindFailure::Unsupported { .. }
+                | BindFailure::Other { .. } => PortFailure::PortUnavailable(why),
+            };
+            Some((*port, failure))
         });
         let bound: BTreeSet<IpAddr> = ports
             .values()

@@ -1,5 +1,7 @@
 //! Gateway.
 
+use std::net::IpAddr;
+
 use portcullis_api::Kind;
 use portcullis_api::gateway::{
     AddressType, FrontendTlsValidation, FrontendValidationMode, GatewayAddress, GatewayStatus,
@@ -153,9 +155,13 @@ fn obstacle(gateway: &GatewayDraft<'_>, observed: &ObservedGateway) -> Option<Pr
         let message = "no listener can serve: ".to_owned();
         return summary(&problems).map(|p| Problem::new(p.reason, message + &p.message));
     }
-    let mut ports = obstacles.into_iter().flatten();
-    ports
-        .find(|problem| problem.reason == ConditionReason::PortUnavailable)
+    let mut unbound = obstacles.into_iter().flatten();
+    let of_sockets = [
+        ConditionReason::PortUnavailable,
+        ConditionReason::AddressNotUsable,
+    ];
+    unbound
+        .find(|problem| of_sockets.contains(&problem.reason))
         .or_else(|| listener::pending(generation, observed))
         .or_else(|| address_obstacle(&gateway.object.spec.addresses, observed))
 }
@@ -170,7 +176,8 @@ fn address_obstacle(wanted: &[GatewayAddress], observed: &ObservedGateway) -> Op
     let value = |address: &GatewayAddress| address.value.clone().unwrap_or_default();
     let is_given = |wanted: &GatewayAddress| {
         let wanted = value(wanted);
-        wanted.is_empty() || observed.addresses.iter().any(|a| value(a) == wanted)
+        let mut given = observed.addresses.iter();
+        wanted.is_empty() || given.any(|given| is_same_address(&value(given), &wanted))
     };
     let missing = wanted.iter().find(|address| !is_given(address))?;
     Some(Problem::new(
@@ -180,6 +187,14 @@ fn address_obstacle(wanted: &[GatewayAddress], observed: &ObservedGateway) -> Op
             value(missing)
         ),
     ))
+}
+
+/// Whether two texts name one address: there are many ways to write an IPv6 address.
+fn is_same_address(a: &str, b: &str) -> bool {
+    match (a.parse::<IpAddr>(), b.parse::<IpAddr>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
 }
 
 fn accepted(verdict: &Verdict, generation: i64) -> Condition {

@@ -3,7 +3,7 @@
 use portcullis_api::status::{Condition, ConditionReason, ConditionType, ListenerStatus};
 
 use super::{fails, holds};
-use crate::inputs::ObservedGateway;
+use crate::inputs::{ObservedGateway, PortFailure};
 use crate::listeners::ListenerDraft;
 use crate::problem::{Problem, summary};
 
@@ -31,10 +31,14 @@ pub(crate) fn status(
 /// Why a listener is not accepted, from its configuration or from what data planes say.
 ///
 /// "This reason is used with the "Accepted" condition when the Listener requests a port that cannot
-/// be used on the Gateway … The port is already in use." (`ListenerReasonPortUnavailable`)
+/// be used on the Gateway … The port is already in use." (`ListenerReasonPortUnavailable`) An
+/// address that cannot be used is nothing the listener asked for, so it is accepted all the same.
 fn refusal(listener: &ListenerDraft<'_>, observed: &ObservedGateway) -> Option<Problem> {
-    let own = listener.defect();
-    own.cloned().or_else(|| port_failure(listener, observed))
+    if let Some(own) = listener.defect() {
+        return Some(own.clone());
+    }
+    let failure = port_failure(listener, observed);
+    failure.filter(|problem| problem.reason == ConditionReason::PortUnavailable)
 }
 
 /// What keeps a listener from being programmed: its refusal, a certificate, or the data planes.
@@ -59,14 +63,28 @@ pub(crate) fn obstacle(
     port_failure(listener, observed).or_else(|| pending(wanted, observed))
 }
 
+/// "This reason is used with the "Programmed" condition when the underlying implementation (and
+/// possibly, network) are unable to use an address that was provided in the Gateway specification.
+/// … the implementation SHOULD provide prescriptive information on which address is causing the
+/// problem and how to resolve it in the condition message." (`GatewayReasonAddressNotUsable`)
 fn port_failure(listener: &ListenerDraft<'_>, observed: &ObservedGateway) -> Option<Problem> {
     let port = listener.port_key()?;
     let mut failures = observed.data_planes.iter();
     let failure = failures.find_map(|plane| plane.port_failures.get(&port))?;
-    Some(Problem::new(
-        ConditionReason::PortUnavailable,
-        format!("port {} cannot be bound: {failure}", listener.spec.port),
-    ))
+    let port = listener.spec.port;
+    Some(match failure {
+        PortFailure::PortUnavailable(why) => Problem::new(
+            ConditionReason::PortUnavailable,
+            format!("port {port} cannot be bound: {why}"),
+        ),
+        PortFailure::AddressNotUsable(why) => Problem::new(
+            ConditionReason::AddressNotUsable,
+            format!(
+                "port {port} cannot be bound: {why}; in spec.addresses of the Gateway, name one \
+                 that is, or none"
+            ),
+        ),
+    })
 }
 
 /// What is still to be waited for until every data plane serves generation `wanted`.
