@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::one_line::OneLine;
+
 /// The way from an object's root to one of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldPath(Vec<Segment>);
@@ -62,9 +64,9 @@ impl fmt::Display for FieldPath {
         for (i, segment) in self.0.iter().enumerate() {
             match segment {
                 Segment::Index(index) => write!(f, "[{index}]")?,
-                Segment::Key(key) if key.contains(['.', '/']) => write!(f, "[{key}]")?,
-                Segment::Key(key) if i == 0 => f.write_str(key)?,
-                Segment::Key(key) => write!(f, ".{key}")?,
+                Segment::Key(key) if key.contains(['.', '/']) => write!(f, "[{}]", OneLine(key))?,
+                Segment::Key(key) if i == 0 => write!(f, "{}", OneLine(key))?,
+                Segment::Key(key) => write!(f, ".{}", OneLine(key))?,
             }
         }
         Ok(())

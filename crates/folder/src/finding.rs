@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use portcullis_api::OneLine;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -24,7 +26,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Something about one file. Displays as compilers do: `conf/a.yaml:12:5: error: ...`.
+/// Something about one file. Displays as compilers do, in one line: `conf/a.yaml:12:5: error: ...`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Finding {
     /// The file or folder, beginning as the user wrote the folder.
@@ -54,10 +56,10 @@ impl fmt::Display for Finding {
             severity,
             message,
         } = self;
-        write!(f, "{}", path.display())?;
+        write!(f, "{}", OneLine(path.display()))?;
         if let Some(LineColumn { line, column }) = at {
             write!(f, ":{line}:{column}")?;
         }
-        write!(f, ": {severity}: {message}")
+        write!(f, ": {severity}: {}", OneLine(message))
     }
 }

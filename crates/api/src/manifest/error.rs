@@ -7,10 +7,12 @@ use thiserror::Error;
 
 use crate::field_path::FieldPath;
 use crate::kind::Kind;
+use crate::one_line::OneLine;
 use crate::schema::Fault;
 use crate::yaml::SyntaxError;
 
-/// A mistake in a manifest. Displays as `12:5: HTTPRoute default/httpbin: spec.rules: …`.
+/// A mistake in a manifest. Displays as `12:5: HTTPRoute default/httpbin: spec.rules: …`, in one
+/// line whatever the manifest holds.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct ManifestError {
     /// The line, from 1.
@@ -42,7 +44,7 @@ impl fmt::Display for ManifestError {
         if !path.is_root() {
             write!(f, "{path}: ")?;
         }
-        write!(f, "{problem}")
+        write!(f, "{}", OneLine(problem))
     }
 }
 
@@ -125,10 +127,12 @@ impl fmt::Display for Subject {
             namespace,
             name,
         } = self;
-        f.write_str(kind)?;
+        write!(f, "{}", OneLine(kind))?;
         match (namespace, name) {
-            (Some(namespace), Some(name)) => write!(f, " {namespace}/{name}"),
-            (None, Some(name)) => write!(f, " {name}"),
+            (Some(namespace), Some(name)) => {
+                write!(f, " {}/{}", OneLine(namespace), OneLine(name))
+            }
+            (None, Some(name)) => write!(f, " {}", OneLine(name)),
             (_, None) => Ok(()),
         }
     }
@@ -154,7 +158,8 @@ impl fmt::Display for Notice {
         } = self;
         write!(
             f,
-            "{line}:1: {subject}: {api_version} is not used by Portcullis, ignored"
+            "{line}:1: {subject}: {} is not used by Portcullis, ignored",
+            OneLine(api_version)
         )
     }
 }

@@ -251,6 +251,43 @@ fn wrapped_base64_is_read() {
 }
 
 #[test]
+fn what_is_said_is_one_line_without_control_characters() {
+    let forged = r"x\n2026 ERROR forged\u001b[31m\u009b\u2028";
+    let quoted = format!("\"{forged}\"");
+    let edits = [
+        (ROUTE, "hostnames:", format!("{quoted}:")),
+        (ROUTE, "kind: HTTPRoute", format!("kind: {quoted}")),
+        (
+            ROUTE,
+            "gateway.networking.k8s.io/v1",
+            format!("\"gateway.networking.k8s.io/{forged}\""),
+        ),
+        (ROUTE, "name: httpbin\n", format!("name: {quoted}\n")),
+        (ROUTE, "namespace: apps", format!("namespace: {quoted}")),
+        (ROUTE, "type: PathPrefix", format!("type: {quoted}")),
+        (
+            ROUTE,
+            "hostnames:",
+            format!("{quoted}: 1\n  {quoted}: 2\n  hostnames:"),
+        ),
+        (GATEWAY, "name: http\n", format!("name: {quoted}\n")),
+        (SECRET, "tls.key: b", format!("{quoted}: 1")),
+        (
+            SECRET,
+            "v1\nkind: Secret",
+            format!("{quoted}\nkind: {quoted}"),
+        ),
+    ];
+    for (text, from, to) in edits {
+        let said = said(&text.replacen(from, &to, 1));
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let controls: Vec<_> = said.trim_end().chars().filter(|c| c.is_control()).collect();
+        assert_eq!(controls, [], "{said}");
+        assert!(!said.contains('\u{2028}'), "{said}");
+    }
+}
+
+#[test]
 fn older_versions_are_read() {
     for version in ["v1", "v1alpha3", "v1alpha2"] {
         let text = format!(

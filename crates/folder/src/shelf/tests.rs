@@ -106,6 +106,18 @@ fn a_bad_document_keeps_its_last_good_object_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_finding_is_one_line_whatever_the_file_is_called() {
+    let contents = Desk::with(&[("a\nf\u{1b}.yaml", "{")]).update();
+    assert!(
+        said(&contents)[0].starts_with(r"a\nf\u{1b}.yaml:"),
+        "{:?}",
+        said(&contents)
+    );
+    let findings = said(&contents);
+    assert!(!findings[0].contains(char::is_control), "{findings:?}");
+}
+
+#[test]
 fn nothing_goes_away_while_its_file_has_a_mistake() {
     let mut desk = Desk::with(&[("f.yaml", &route("a", "a1"))]);
     desk.update();
