@@ -23,8 +23,8 @@ pub struct TlsTermination {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct ClientValidation {
     /// The bundles a client's chain may end in. A client is valid if any of them holds its root.
-    /// When all of them are unusable, or absent from [`crate::Snapshot::trust_bundles`], no client
-    /// is valid.
+    /// When none of them is in force (all are absent from [`crate::Snapshot::trust_bundles`], or
+    /// unusable without a last usable one), no client is let in, whatever the mode.
     pub trust: Vec<TrustBundleId>,
     /// What happens to a client without a valid certificate.
     pub mode: ClientValidationMode,

@@ -313,10 +313,11 @@ async fn client_certificates_are_judged_by_mode_and_authority() {
         (
             "fallback, no CA",
             fallback,
-            gone,
+            gone.clone(),
             Some(&of_other),
-            Some(200),
+            None,
         ),
+        ("fallback, no CA, none shown", fallback, gone, none, None),
         (
             "fallback, version 1",
             fallback,

@@ -152,7 +152,7 @@ fn obstacle(gateway: &GatewayDraft<'_>, observed: &ObservedGateway) -> Option<Pr
         .all(|o| o.as_ref().is_some_and(is_hopeless))
     {
         let problems: Vec<_> = obstacles.into_iter().flatten().collect();
-        let message = "no listener can serve: ".to_owned();
+        let message = "no listener can be served as it is written: ".to_owned();
         return summary(&problems).map(|p| Problem::new(p.reason, message + &p.message));
     }
     let mut unbound = obstacles.into_iter().flatten();
@@ -278,7 +278,8 @@ fn insecure_validation(gateway: &GatewayDraft<'_>, generation: i64) -> Option<Co
         ConditionType::InsecureFrontendValidationMode,
         ConditionReason::ConfigurationChanged,
         format!(
-            "clients without a valid certificate are let in (AllowInsecureFallback): {}",
+            "clients without a valid certificate are let in wherever a CA certificate is in force \
+             (AllowInsecureFallback): {}",
             insecure.join(", ")
         ),
         generation,

@@ -54,11 +54,14 @@ pub(crate) fn obstacle(
         let message = refused.message.clone();
         return Some(Problem::new(ConditionReason::Invalid, message));
     }
-    if listener.tls.as_ref().is_some_and(|tls| !tls.is_served()) {
-        return Some(Problem::new(
-            ConditionReason::Invalid,
-            "no certificate is usable, see ResolvedRefs",
-        ));
+    if let Some(tls) = listener.tls.as_ref().filter(|tls| !tls.is_served()) {
+        let kept = if tls.may_keep_certificate() {
+            "; data planes keep the last usable one"
+        } else {
+            ""
+        };
+        let message = format!("no certificate is usable, see ResolvedRefs{kept}");
+        return Some(Problem::new(ConditionReason::Invalid, message));
     }
     port_failure(listener, observed).or_else(|| pending(wanted, observed))
 }

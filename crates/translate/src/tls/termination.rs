@@ -39,6 +39,12 @@ impl TlsFacts {
         let usable = |certificate: &Certificate| matches!(certificate, Certificate::Usable(_));
         self.refused.is_none() && self.certificates.values().any(usable)
     }
+
+    /// Whether a data plane may have a certificate from before to serve on with.
+    pub(crate) fn may_keep_certificate(&self) -> bool {
+        let mut named = self.certificates.keys();
+        named.any(|id| !id.as_str().starts_with(REFUSED))
+    }
 }
 
 /// What the configuration of a listener's TLS is made of.

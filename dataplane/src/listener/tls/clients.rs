@@ -25,7 +25,12 @@ pub(crate) fn verifier(clients: &ClientInputs, provider: &Provider) -> Arc<dyn C
     let anchors: Vec<_> = ders.map(|der| CertificateDer::from(der.to_vec())).collect();
     let algorithms = provider.signature_verification_algorithms;
     match clients.mode {
-        ClientValidationMode::AllowValidOnly => {
+        // With no bundle in force not even AllowInsecureFallback lets a client in, see
+        // `portcullis_ir::tls::ClientValidation::trust`.
+        ClientValidationMode::AllowInsecureFallback if !clients.anchors.is_empty() => {
+            Arc::new(AnyOrNone { algorithms })
+        }
+        ClientValidationMode::AllowValidOnly | ClientValidationMode::AllowInsecureFallback => {
             let chains = chain_verifier(&anchors, provider);
             Arc::new(ValidOnly {
                 chains,
@@ -33,7 +38,6 @@ pub(crate) fn verifier(clients: &ClientInputs, provider: &Provider) -> Arc<dyn C
                 algorithms,
             })
         }
-        ClientValidationMode::AllowInsecureFallback => Arc::new(AnyOrNone { algorithms }),
     }
 }
 

@@ -178,20 +178,52 @@ impl Reading<'_, '_> {
     /// condition on the listener is set to `status: False`, with the Reason
     /// `NoValidCACertificate`." (`FrontendTLSValidation.CACertificateRefs`)
     fn validate(&mut self, trust: Vec<TrustBundleId>, mode: ClientValidationMode) {
-        let usable = trust
+        let facts = &mut self.facts;
+        let outlook = trust
             .iter()
-            .any(|id| matches!(self.facts.bundles.get(id), Some(TrustBundle::Usable(_))));
-        // A listener that is not accepted lets nobody in, not even under AllowInsecureFallback.
-        let mode = if usable {
-            mode
-        } else {
-            self.facts.refused = Some(Problem::new(
-                ConditionReason::NoValidCaCertificate,
-                "no CA certificate to validate clients with is usable, so every client is refused",
-            ));
-            ClientValidationMode::AllowValidOnly
+            .filter_map(|id| Some(Outlook::new(id, facts.bundles.get(id)?)))
+            .max();
+        // A listener that is not accepted lets nobody in, not even under AllowInsecureFallback,
+        // unless an earlier bundle is in force: a bad rotation must not stop what worked.
+        let (mode, consequence) = match outlook {
+            Some(Outlook::Usable) => (mode, None),
+            Some(Outlook::Kept) => (
+                mode,
+                Some("; data planes keep the last usable one, and without one refuse every client"),
+            ),
+            Some(Outlook::Refused) | None => (
+                ClientValidationMode::AllowValidOnly,
+                Some(", so every client is refused"),
+            ),
         };
+        if let Some(consequence) = consequence {
+            facts.refused = Some(Problem::new(
+                ConditionReason::NoValidCaCertificate,
+                format!("no CA certificate to validate clients with is usable{consequence}"),
+            ));
+        }
         self.facts.termination.client_validation = Some(ClientValidation { trust, mode });
+    }
+}
+
+/// What a data plane can make of a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outlook {
+    /// Nothing.
+    Refused,
+    /// It keeps the last usable one, if it had one.
+    Kept,
+    /// It uses this one.
+    Usable,
+}
+
+impl Outlook {
+    fn new(id: &TrustBundleId, bundle: &TrustBundle) -> Self {
+        match bundle {
+            TrustBundle::Usable(_) => Self::Usable,
+            TrustBundle::Unusable { .. } if id.as_str().starts_with(REFUSED) => Self::Refused,
+            TrustBundle::Unusable { .. } => Self::Kept,
+        }
     }
 }
 
