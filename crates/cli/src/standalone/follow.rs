@@ -58,14 +58,7 @@ pub(crate) fn follow(roots: Roots, contents: mpsc::Sender<Contents>) -> std::io:
             None
         }
     };
-    let follower = Follower {
-        scanner: Scanner::new(roots),
-        shelf: Shelf::default(),
-        watch,
-        writers: Writers::default(),
-        seen: None,
-        unwatched: None,
-    };
+    let follower = Follower::new(roots, watch);
     thread::Builder::new()
         .name("folders".to_owned())
         .spawn(move || follower.run(&notices, &contents))?;
@@ -77,6 +70,8 @@ struct Follower {
     shelf: Shelf,
     watch: Option<Watch>,
     writers: Writers,
+    /// What notices are about that count.
+    list: WatchList,
     seen: Option<Seen>,
     /// What was said last about folders that cannot be watched.
     unwatched: Option<String>,
@@ -91,33 +86,44 @@ struct Seen {
 }
 
 impl Follower {
+    fn new(roots: Roots, watch: Option<Watch>) -> Self {
+        Self {
+            scanner: Scanner::new(roots),
+            shelf: Shelf::default(),
+            watch,
+            writers: Writers::default(),
+            list: WatchList::default(),
+            seen: None,
+            unwatched: None,
+        }
+    }
+
     fn run(mut self, notices: &Receiver<Notice>, contents: &mpsc::Sender<Contents>) {
-        loop {
-            let (sight, pause) = self.look();
-            let watch_list = sight.watch.clone();
+        while let Some((sight, pause)) = self.look(notices) {
             if let Some(new) = self.take(sight)
                 && contents.blocking_send(new).is_err()
             {
                 return;
             }
-            if contents.is_closed() || self.wait(notices, &watch_list, pause).is_none() {
+            if contents.is_closed() || self.wait(notices, pause).is_none() {
                 return;
             }
         }
     }
 
-    /// Looks at everything, and says how long to rest if nothing happens.
+    /// Looks at everything, and says how long to rest if nothing happens; `None` when there is
+    /// nobody left who could tell.
     ///
     /// A folder that is deleted loses its files first. So files that are missing are taken for
     /// deleted only if no more go missing for a moment, and their folder is still there.
-    fn look(&mut self) -> (Sight, Duration) {
-        let mut sight = self.look_once();
+    fn look(&mut self, notices: &Receiver<Notice>) -> Option<(Sight, Duration)> {
+        let mut sight = self.look_once(notices);
         for _ in 0..SETTLING_LOOKS {
             if !self.misses_something(&sight) {
                 break;
             }
-            thread::sleep(SETTLING);
-            let again = self.look_once();
+            self.rest(notices, SETTLING)?;
+            let again = self.look_once(notices);
             let is_settled = again.files.keys().eq(sight.files.keys())
                 && again.mounts.keys().eq(sight.mounts.keys())
                 && again.lost == sight.lost;
@@ -127,13 +133,18 @@ impl Follower {
             }
         }
         let pause = self.pause(&sight);
-        (sight, pause)
+        Some((sight, pause))
     }
 
     /// Looks until all that is seen is also watched.
-    fn look_once(&mut self) -> Sight {
+    fn look_once(&mut self, notices: &Receiver<Notice>) -> Sight {
         loop {
+            // Who began to write since must not be read.
+            for notice in notices.try_iter().take(NOTICES) {
+                self.concerns(&notice);
+            }
             let sight = self.scanner.scan(&self.writers.busy(Instant::now()));
+            self.list.clone_from(&sight.watch);
             if self.follow(&sight.watch) == Followed::Same {
                 return sight;
             }
@@ -202,18 +213,30 @@ impl Follower {
         Some(self.shelf.update(sight))
     }
 
-    /// Waits for something to happen, then until it is quiet; `None` when there is nobody left who
-    /// could tell.
-    fn wait(
-        &mut self,
-        notices: &Receiver<Notice>,
-        list: &WatchList,
-        pause: Duration,
-    ) -> Option<()> {
+    /// Waits this long and listens meanwhile.
+    fn rest(&mut self, notices: &Receiver<Notice>, pause: Duration) -> Option<()> {
         let wake_up = Instant::now() + pause;
         loop {
             match notices.recv_timeout(wake_up.saturating_duration_since(Instant::now())) {
-                Ok(notice) if self.concerns(list, &notice) => break,
+                Ok(notice) => {
+                    self.concerns(&notice);
+                    if Instant::now() >= wake_up {
+                        return Some(());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return Some(()),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    /// Waits for something to happen, then until it is quiet; `None` when there is nobody left who
+    /// could tell.
+    fn wait(&mut self, notices: &Receiver<Notice>, pause: Duration) -> Option<()> {
+        let wake_up = Instant::now() + pause;
+        loop {
+            match notices.recv_timeout(wake_up.saturating_duration_since(Instant::now())) {
+                Ok(notice) if self.concerns(&notice) => break,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => return Some(()),
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -225,7 +248,7 @@ impl Follower {
             let until = quiet_at.min(deadline);
             match notices.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(notice) => {
-                    if self.concerns(list, &notice) {
+                    if self.concerns(&notice) {
                         quiet_at = Instant::now() + QUIET;
                     }
                 }
@@ -235,9 +258,10 @@ impl Follower {
         }
     }
 
-    fn concerns(&mut self, list: &WatchList, notice: &Notice) -> bool {
+    /// Takes a notice in, and says whether it is about anything that is looked at.
+    fn concerns(&mut self, notice: &Notice) -> bool {
         let concerns = match notice {
-            Notice::Writing(path) | Notice::Changed(path) => list.covers(path),
+            Notice::Writing(path) | Notice::Changed(path) => self.list.covers(path),
             Notice::Anything => true,
         };
         if concerns {
@@ -246,3 +270,6 @@ impl Follower {
         concerns
     }
 }
+
+#[cfg(test)]
+mod tests;

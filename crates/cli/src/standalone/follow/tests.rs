@@ -1,0 +1,75 @@
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const OLD: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: old}\n";
+const GATEWAY: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: gateway}\n";
+
+struct Scene {
+    folder: TempDir,
+    follower: Follower,
+    notices: Receiver<Notice>,
+    sender: SyncSender<Notice>,
+}
+
+impl Scene {
+    /// Two files, taken in.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, notices) = sync_channel(NOTICES);
+        let roots = Roots {
+            manifests: vec![folder.path().to_owned()],
+            credentials: Vec::new(),
+        };
+        let mut scene = Self {
+            folder,
+            follower: Follower::new(roots, None),
+            notices,
+            sender,
+        };
+        scene.write("old.yaml", OLD);
+        scene.write("gateway.yaml", GATEWAY);
+        assert_eq!(scene.namespaces(), Some(2));
+        scene
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    fn notice(&self, notice: impl FnOnce(std::path::PathBuf) -> Notice, name: &str) {
+        self.sender
+            .send(notice(self.folder.path().join(name)))
+            .unwrap();
+    }
+
+    /// Looks, and counts what is in the files if that changed.
+    fn namespaces(&mut self) -> Option<usize> {
+        let (sight, _) = self.follower.look(&self.notices).unwrap();
+        let contents = self.follower.take(sight)?;
+        Some(contents.objects.namespaces.len())
+    }
+}
+
+#[test]
+fn a_file_that_someone_begins_to_write_while_another_goes_is_left_alone() {
+    let mut scene = Scene::new();
+    fs::remove_file(scene.folder.path().join("old.yaml")).unwrap();
+    scene.write("gateway.yaml", "");
+    scene.notice(Notice::Writing, "gateway.yaml");
+    assert_eq!(scene.namespaces(), Some(1), "as it was before");
+    scene.notice(Notice::Changed, "gateway.yaml");
+    assert_eq!(scene.namespaces(), Some(0), "its writer is done");
+}
+
+#[test]
+fn who_rests_listens() {
+    let mut scene = Scene::new();
+    scene.notice(Notice::Writing, "gateway.yaml");
+    scene.follower.rest(&scene.notices, Duration::ZERO).unwrap();
+    let writers = &mut scene.follower.writers;
+    let busy = writers.busy(Instant::now());
+    assert!(busy.contains(&scene.folder.path().join("gateway.yaml")));
+}
