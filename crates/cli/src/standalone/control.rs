@@ -3,6 +3,7 @@
 //! Events come in (the folders' contents, what became of a snapshot, time), [`Order`]s for the data
 //! planes go out. Nothing here waits, reads or binds.
 
+mod addresses;
 mod certificates;
 mod hints;
 #[cfg(test)]
@@ -13,9 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use portcullis_api::gateway::{
-    AddressType, Gateway, GatewayAddress, GatewayClass, GatewayClassSpec,
-};
+use portcullis_api::gateway::{GatewayClass, GatewayClassSpec};
 use portcullis_api::meta::{ObjectMeta, Time};
 use portcullis_api::{ObjectKey, Objects};
 use portcullis_dataplane::{Applied, BindFailure};
@@ -25,6 +24,8 @@ use portcullis_translate::{
     Inputs, ObservedDataPlane, ObservedGateway, Options, Output, PortFailure, translate,
 };
 
+use self::addresses::Asked;
+pub(crate) use self::addresses::{Network, overlap};
 use crate::status::changes::Change;
 use crate::status::listing::listing;
 
@@ -32,15 +33,6 @@ use crate::status::listing::listing;
 pub(crate) const CONTROLLER: &str = "portcullis.dev/gateway-controller";
 /// The GatewayClass that exists without being written down.
 pub(crate) const CLASS: &str = "portcullis";
-
-/// What is known of this machine and wanted of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
-    /// Where Gateways that ask for no address listen.
-    pub(crate) bind: Vec<IpAddr>,
-    /// This machine's own addresses, best first: what `0.0.0.0` and `::` come to for a client.
-    pub(crate) own: Vec<IpAddr>,
-}
 
 /// Something to be done to a data plane.
 #[derive(Clone, Debug, PartialEq)]
@@ -199,8 +191,17 @@ impl Control {
             .extract_if(.., |gateway, _| !wanted.contains_key(gateway));
         let mut orders: Vec<_> = gone.map(|(gateway, _)| Order::Stop { gateway }).collect();
         for (gateway, snapshot) in wanted {
-            let bind = self.bind_addresses(&gateway);
+            let asked = self.asked_addresses(&gateway);
             let before = self.gateways.get_mut(&gateway);
+            let bind = match asked {
+                Asked::Any => self.network.bind.clone(),
+                Asked::These(addresses) => addresses,
+                // Anywhere else it might be open to whom it was never meant for.
+                Asked::Refused => match &before {
+                    Some(before) => before.bind.clone(),
+                    None => continue,
+                },
+            };
             if let Some(before) = &before {
                 news.extend(certificates::replaced(&before.snapshot, &snapshot));
             }
@@ -227,18 +228,10 @@ impl Control {
         (orders, news)
     }
 
-    /// "Addresses requested for this Gateway" (`GatewaySpec.Addresses`), or all there are.
-    fn bind_addresses(&self, gateway: &portcullis_ir::ObjectKey) -> Vec<IpAddr> {
+    fn asked_addresses(&self, gateway: &portcullis_ir::ObjectKey) -> Asked {
         let key = ObjectKey::new(gateway.namespace.clone(), gateway.name.clone());
         let object = self.contents.objects.gateways.get(&key);
-        let asked: Vec<_> = object
-            .map(|gateway| asked_addresses(gateway))
-            .unwrap_or_default();
-        if asked.is_empty() {
-            self.network.bind.clone()
-        } else {
-            asked
-        }
+        object.map_or(Asked::Any, |gateway| Asked::by(gateway))
     }
 
     fn observed(&self) -> BTreeMap<portcullis_ir::ObjectKey, ObservedGateway> {
@@ -329,46 +322,6 @@ impl Control {
             None => own_words.to_owned(),
         }
     }
-}
-
-impl Network {
-    /// The addresses at which clients reach what is bound to `bound`.
-    fn reached_at(&self, bound: &BTreeSet<IpAddr>) -> Vec<GatewayAddress> {
-        let mut reached: Vec<IpAddr> = Vec::new();
-        for ip in bound {
-            let own = self.own.iter().filter(|own| overlap(*ip, **own)).copied();
-            let meant: Vec<IpAddr> = if ip.is_unspecified() {
-                own.collect()
-            } else {
-                vec![*ip]
-            };
-            reached.extend(meant);
-        }
-        reached.dedup();
-        let address = |ip: IpAddr| GatewayAddress {
-            address_type: Some(AddressType::IpAddress),
-            value: Some(ip.to_string()),
-            routability: None,
-        };
-        reached.into_iter().map(address).collect()
-    }
-}
-
-/// Whether sockets bound to both would meet. `::` takes IPv4 too.
-fn overlap(a: IpAddr, b: IpAddr) -> bool {
-    let takes = |all: IpAddr, ip: IpAddr| match all {
-        IpAddr::V4(all) => all.is_unspecified() && ip.is_ipv4(),
-        IpAddr::V6(all) => all.is_unspecified(),
-    };
-    a == b || takes(a, b) || takes(b, a)
-}
-
-fn asked_addresses(gateway: &Gateway) -> Vec<IpAddr> {
-    let asked = gateway.spec.addresses.iter();
-    let asked = asked.filter(|address| *address.address_type() == AddressType::IpAddress);
-    asked
-        .filter_map(|address| address.value.as_deref()?.parse().ok())
-        .collect()
 }
 
 /// On a cluster the installation brings the GatewayClass.

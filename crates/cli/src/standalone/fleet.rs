@@ -1,37 +1,63 @@
 //! The data planes of this process, one for each Gateway.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_dataplane::admin::AdminState;
-use portcullis_dataplane::{Applied, Config, DataPlane, Drained};
+use portcullis_dataplane::admin::{AdminState, Hold};
+use portcullis_dataplane::{Applied, BindFailure, Config, DataPlane, Drained, StartError};
 use portcullis_ir::{ObjectKey, Snapshot};
 use tokio::task::JoinSet;
 
-use super::control::Order;
+use super::control::{Order, overlap};
+
+/// How a data plane is started.
+type Starter = fn(Config) -> Result<DataPlane, StartError>;
 
 /// Carries out orders.
 pub(crate) struct Fleet {
     /// What all data planes have in common.
     template: Config,
+    start: Starter,
     admin: Arc<AdminState>,
     members: BTreeMap<ObjectKey, Member>,
     leaving: JoinSet<(ObjectKey, Drained)>,
 }
 
+/// What serves a Gateway.
 struct Member {
-    bind: Vec<IpAddr>,
     snapshot: Arc<Snapshot>,
-    /// `None` if it could not be started.
-    data_plane: Option<Arc<DataPlane>>,
+    bind: Vec<IpAddr>,
+    /// The one for `bind`.
+    data_plane: Started,
+    /// One at other addresses, which serves until that one can.
+    predecessor: Option<(Vec<IpAddr>, Arc<DataPlane>)>,
+}
+
+enum Started {
+    Yes(Arc<DataPlane>),
+    /// Not yet, and why.
+    No(Option<Obstacle>),
+}
+
+/// Why a data plane could not be started.
+struct Obstacle {
+    told: String,
+    /// Until it can.
+    _unready: Hold,
 }
 
 impl Fleet {
     pub(crate) fn new(template: Config, admin: Arc<AdminState>) -> Self {
+        Self::started_by(DataPlane::start, template, admin)
+    }
+
+    fn started_by(start: Starter, template: Config, admin: Arc<AdminState>) -> Self {
         Self {
             template,
+            start,
             admin,
             members: BTreeMap::new(),
             leaving: JoinSet::new(),
@@ -51,8 +77,9 @@ impl Fleet {
             }
             Order::Stop { gateway } => {
                 self.admin.unregister(&gateway);
-                let data_plane = self.members.remove(&gateway)?.data_plane?;
-                self.dismiss(gateway, data_plane);
+                for data_plane in self.members.remove(&gateway)?.end() {
+                    self.dismiss(&gateway, data_plane);
+                }
                 None
             }
         }
@@ -64,57 +91,86 @@ impl Fleet {
         bind: Vec<IpAddr>,
         snapshot: Arc<Snapshot>,
     ) -> Option<Applied> {
-        let before = self.members.remove(gateway);
-        let (stays, goes) = match before {
-            Some(member) if member.bind == bind => (member.data_plane, None),
-            Some(member) => (None, member.data_plane),
-            None => (None, None),
+        let (mut member, goes) = match self.members.remove(gateway) {
+            Some(before) => before.moved_to(bind, snapshot),
+            None => (Member::new(bind, snapshot), None),
         };
-        let data_plane = stays.or_else(|| self.start(gateway, &bind));
-        let mut applied = None;
-        if let Some(data_plane) = &data_plane {
-            applied = Some(data_plane.apply(Arc::clone(&snapshot)).await);
-            // At other addresses it is another data plane. The one before serves until this one
-            // does; where their addresses meet, this one gets a port when the other has let go.
-            if let Some(goes) = goes {
-                self.dismiss(gateway.clone(), goes);
-                applied = Some(apply_patiently(data_plane, &snapshot).await);
-            }
-        } else if let Some(goes) = goes {
-            self.dismiss(gateway.clone(), goes);
+        if let Some(goes) = goes {
+            self.dismiss(gateway, goes);
         }
-        self.members.insert(
-            gateway.clone(),
-            Member {
-                bind,
-                snapshot,
-                data_plane,
-            },
-        );
+        let applied = self.advance(gateway, &mut member).await;
+        self.show(gateway, &member);
+        if let Some((old, predecessor)) = &member.predecessor {
+            tracing::warn!(
+                "Gateway {gateway}: cannot be served at {:?}; it stays at {old:?} until it can",
+                member.bind
+            );
+            predecessor.apply(Arc::clone(&member.snapshot)).await;
+        }
+        self.members.insert(gateway.clone(), member);
         applied
     }
 
-    fn start(&self, gateway: &ObjectKey, bind: &[IpAddr]) -> Option<Arc<DataPlane>> {
+    /// Brings a member as near to what was ordered as it gets now. At other addresses it is
+    /// another data plane: the one before serves until this one does, and where their addresses
+    /// meet, this one gets a port when the other has let go.
+    async fn advance(&mut self, gateway: &ObjectKey, member: &mut Member) -> Option<Applied> {
+        let data_plane = self.started(gateway, member)?;
+        let applied = data_plane.apply(Arc::clone(&member.snapshot)).await;
+        let goes = member
+            .predecessor
+            .take_if(|(_, predecessor)| takes_over(&applied, &member.bind, predecessor));
+        let Some((_, goes)) = goes else {
+            return Some(applied);
+        };
+        self.dismiss(gateway, goes);
+        Some(apply_patiently(&data_plane, &member.snapshot).await)
+    }
+
+    /// The data plane of a member, started if it is not yet.
+    fn started(&self, gateway: &ObjectKey, member: &mut Member) -> Option<Arc<DataPlane>> {
+        let before = match &mut member.data_plane {
+            Started::Yes(data_plane) => return Some(Arc::clone(data_plane)),
+            Started::No(obstacle) => obstacle,
+        };
         let config = Config {
-            bind: bind.to_vec(),
+            bind: member.bind.clone(),
             ..self.template.clone()
         };
-        match DataPlane::start(config) {
+        match (self.start)(config) {
             Ok(data_plane) => {
                 let data_plane = Arc::new(data_plane);
-                self.admin
-                    .register(gateway.clone(), Arc::clone(&data_plane) as _);
+                member.data_plane = Started::Yes(Arc::clone(&data_plane));
                 Some(data_plane)
             }
             Err(error) => {
-                tracing::error!("Gateway {gateway}: {error}");
+                let told = format!("Gateway {gateway}: {error}");
+                if before.as_ref().is_none_or(|before| before.told != told) {
+                    tracing::error!("{told}");
+                    let unready = self.admin.hold(told.clone());
+                    *before = Some(Obstacle {
+                        told,
+                        _unready: unready,
+                    });
+                }
                 None
             }
         }
     }
 
+    /// Makes the admin pages show what serves.
+    fn show(&self, gateway: &ObjectKey, member: &Member) {
+        let serves = match (&member.predecessor, &member.data_plane) {
+            (Some((_, data_plane)), _) | (None, Started::Yes(data_plane)) => data_plane,
+            (None, Started::No(_)) => return,
+        };
+        self.admin
+            .register(gateway.clone(), Arc::clone(serves) as _);
+    }
+
     /// Lets a data plane end when its requests have.
-    fn dismiss(&mut self, gateway: ObjectKey, data_plane: Arc<DataPlane>) {
+    fn dismiss(&mut self, gateway: &ObjectKey, data_plane: Arc<DataPlane>) {
+        let gateway = gateway.clone();
         self.leaving.spawn(async move {
             let drained = data_plane.drain().await;
             // Waits for the workers' threads to end.
@@ -123,41 +179,37 @@ impl Fleet {
         });
     }
 
-    /// Tries ports again that could not be bound. Says what changed.
+    /// Tries again what could not be started or bound. Says what changed.
     pub(crate) async fn retry(&mut self) -> Vec<(ObjectKey, Applied)> {
         let mut news = Vec::new();
-        for (gateway, member) in &self.members {
-            let Some(data_plane) = &member.data_plane else {
-                continue;
-            };
-            let before = data_plane.applied();
-            if before.as_ref().is_some_and(Applied::is_complete) {
-                continue;
-            }
-            let applied = data_plane.apply(Arc::clone(&member.snapshot)).await;
-            if before.is_none_or(|before| before.ports != applied.ports) {
+        let incomplete = self
+            .members
+            .extract_if(.., |_, member| member.is_incomplete());
+        let incomplete: Vec<_> = incomplete.collect();
+        for (gateway, mut member) in incomplete {
+            let before = member.applied();
+            let applied = self.advance(&gateway, &mut member).await;
+            self.show(&gateway, &member);
+            if let Some(applied) = applied
+                && before.is_none_or(|before| before.ports != applied.ports)
+            {
                 news.push((gateway.clone(), applied));
             }
+            self.members.insert(gateway, member);
         }
         news
     }
 
     /// Whether [`Fleet::retry`] has something to do.
     pub(crate) fn is_incomplete(&self) -> bool {
-        let data_planes = self
-            .members
-            .values()
-            .filter_map(|member| member.data_plane.as_ref());
-        data_planes
-            .filter_map(|it| it.applied())
-            .any(|applied| !applied.is_complete())
+        self.members.values().any(Member::is_incomplete)
     }
 
     /// Lets all end when their requests have. Answers how many connections had to be cut off.
     pub(crate) async fn drain(mut self) -> usize {
         for (gateway, member) in std::mem::take(&mut self.members) {
-            if let Some(data_plane) = member.data_plane {
-                self.dismiss(gateway, data_plane);
+            for data_plane in member.end() {
+                self.dismiss(&gateway, data_plane);
             }
         }
         let mut cut_off = 0;
@@ -169,6 +221,93 @@ impl Fleet {
         }
         cut_off
     }
+}
+
+impl Member {
+    fn new(bind: Vec<IpAddr>, snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            snapshot,
+            bind,
+            data_plane: Started::No(None),
+            predecessor: None,
+        }
+    }
+
+    /// The member as ordered now, and what it needs no more.
+    fn moved_to(
+        self,
+        bind: Vec<IpAddr>,
+        snapshot: Arc<Snapshot>,
+    ) -> (Self, Option<Arc<DataPlane>>) {
+        if self.bind == bind {
+            return (Self { snapshot, ..self }, None);
+        }
+        let here = match self.data_plane {
+            Started::Yes(data_plane) => Some(data_plane),
+            Started::No(_) => None,
+        };
+        let (serves, goes) = match self.predecessor {
+            Some(predecessor) => (Some(predecessor), here),
+            None => (here.map(|data_plane| (self.bind, data_plane)), None),
+        };
+        let mut member = Self::new(bind, snapshot);
+        match serves {
+            Some((old, data_plane)) if old == member.bind => {
+                member.data_plane = Started::Yes(data_plane);
+            }
+            serves => member.predecessor = serves,
+        }
+        (member, goes)
+    }
+
+    fn applied(&self) -> Option<Applied> {
+        match &self.data_plane {
+            Started::Yes(data_plane) => data_plane.applied(),
+            Started::No(_) => None,
+        }
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.applied().is_none_or(|applied| !applied.is_complete())
+    }
+
+    /// All data planes it has.
+    fn end(self) -> impl Iterator<Item = Arc<DataPlane>> {
+        let data_plane = match self.data_plane {
+            Started::Yes(data_plane) => Some(data_plane),
+            Started::No(_) => None,
+        };
+        let predecessor = self.predecessor.map(|(_, data_plane)| data_plane);
+        data_plane.into_iter().chain(predecessor)
+    }
+}
+
+/// Whether a data plane serves, or would if its predecessor let go of what it holds.
+fn takes_over(applied: &Applied, bind: &[IpAddr], predecessor: &DataPlane) -> bool {
+    if applied.ports.is_empty() || applied.ports.values().any(Result::is_ok) {
+        return true;
+    }
+    let held = predecessor.applied();
+    let held = held.iter().flat_map(|held| held.ports.values());
+    let held: Vec<_> = held.flatten().flatten().collect();
+    let in_the_way = |failure: &BindFailure| {
+        let BindFailure::InUse { real } = failure else {
+            return false;
+        };
+        let mut held = held.iter().filter(|held| held.port() == *real);
+        held.any(|held| bind.iter().any(|ip| overlap(*ip, held.ip())))
+    };
+    let mut failures = applied
+        .ports
+        .values()
+        .filter_map(|port| port.as_ref().err());
+    failures.any(in_the_way) && bind.iter().all(|ip| is_here(*ip))
+}
+
+/// Whether this machine has the address.
+fn is_here(ip: IpAddr) -> bool {
+    let bound = TcpListener::bind((ip, 0));
+    !bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 /// Applies until every port is bound, while another data plane of ours gives its ports up.
@@ -185,3 +324,6 @@ async fn apply_patiently(data_plane: &DataPlane, snapshot: &Arc<Snapshot>) -> Ap
     }
     applied
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,6 +180,38 @@ fn addresses_asked_for_are_bound_and_reported() {
 }
 
 #[test]
+fn a_refused_address_moves_no_gateway() {
+    let with = |address: &str| {
+        let addresses = format!("  addresses: [{address}]\n  listeners:");
+        contents(&GATEWAY.replace("  listeners:", &addresses))
+    };
+    let refused = "{type: Hostname, value: localhost}";
+    let mut control = control();
+    let step = control.replace(with(refused), &at(1));
+    assert_eq!(step.orders, [], "there is no place for it");
+    assert_eq!(programmed(&step, "g").0, "False");
+
+    let private = control.replace(with("{value: 127.0.0.2}"), &at(2)).orders;
+    control.note(&key("g"), &bound(&private[0], "127.0.0.2"), &at(3));
+    let both = format!("{refused}, {{value: 127.0.0.3}}");
+    for edit in [refused, &both] {
+        let text = with(edit);
+        let step = control.replace(text, &at(4));
+        for order in &step.orders {
+            let Order::Serve { bind, .. } = order else {
+                panic!("{order:?}")
+            };
+            assert_eq!(*bind, [ip("127.0.0.2")], "{edit}");
+        }
+    }
+    let orders = control.replace(contents(GATEWAY), &at(5)).orders;
+    assert!(
+        matches!(orders.as_slice(), [Order::Serve { bind, .. }] if *bind == [ip("0.0.0.0")]),
+        "{orders:?}"
+    );
+}
+
+#[test]
 fn another_gateway_with_the_port_is_named() {
     let second = GATEWAY.replace("name: g,", "name: h,");
     let mut control = control();
