@@ -22,8 +22,8 @@ pub(crate) struct Args {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `check`, no errors
-  1  `check` found errors; a running gateway did not answer or has no such object;
+  0  done; for `check`, no errors (with --strict, no warnings either)
+  1  `check` found them; a running gateway did not answer or has no such object;
      connections were cut off at the end of --drain-timeout
   2  the command line is wrong, or a folder, a file or the admin address cannot be used
   130, 143  a second SIGINT or SIGTERM ended the process at once";
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     #[command(after_help = STANDALONE_HELP)]
     Standalone(StandaloneArgs),
     /// Show what a gateway made of folders of YAML, without serving it: a linter for CI
+    #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
     /// Show Gateways and routes of the gateway that runs on this machine
     Status(StatusArgs),
@@ -54,6 +55,11 @@ A Service needs endpoints: an EndpointSlice with the label kubernetes.io/service
 Files are followed as they change. A file with a mistake keeps its last good objects, and so does a
 folder that is gone. SIGHUP looks at everything again. SIGTERM and SIGINT end the process when
 requests in flight are done, a second one at once.";
+
+const CHECK_HELP: &str = "\
+Errors are what a cluster would refuse, and what could not work in these folders. What may be right
+together with objects that are elsewhere is a warning: a Gateway of a class that is not ours, a
+route whose parent is in none of the folders. With all there is in the folders, use --strict.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StandaloneArgs {
@@ -155,6 +161,9 @@ pub(crate) struct CheckArgs {
     /// How to print what is found
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: CheckOutput,
+    /// Fail on warnings too
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

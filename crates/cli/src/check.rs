@@ -9,7 +9,7 @@ use portcullis_folder::{Contents, Finding, LineColumn, Origin, Scanner, Severity
 use serde_json::{Value, json};
 
 use crate::args::CheckOutput;
-use crate::config::Check;
+use crate::config::{Check, Strictness};
 use crate::exit::Exit;
 use crate::standalone::control::{Control, Network};
 use crate::status::remarks::{Remark, Verdict, remarks};
@@ -17,13 +17,19 @@ use crate::{now, print};
 
 /// Runs `portcullis check`.
 pub(crate) fn run(config: &Check) -> Exit {
-    let Check { roots, output } = config;
+    let Check {
+        roots,
+        output,
+        strictness,
+    } = config;
     let sight = Scanner::new(roots.clone()).scan(&BTreeSet::new());
     let (objects, findings) = findings(Shelf::default().update(sight));
-    let errors = findings
+    let fails = findings
         .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .count();
+        .any(|finding| match (finding.severity, strictness) {
+            (Severity::Error, _) | (Severity::Warning, Strictness::ErrorsAndWarnings) => true,
+            (Severity::Warning | Severity::Note, _) => false,
+        });
     match output {
         CheckOutput::Text => {
             for finding in &findings {
@@ -36,11 +42,7 @@ pub(crate) fn run(config: &Check) -> Exit {
             print::line(&format!("{:#}", Value::Array(list)));
         }
     }
-    if errors == 0 {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
+    if fails { Exit::Failed } else { Exit::Done }
 }
 
 /// How many objects there are, and everything there is to be said about them.

@@ -46,6 +46,14 @@ pub(crate) enum AccessLog {
 pub(crate) struct Check {
     pub(crate) roots: Roots,
     pub(crate) output: CheckOutput,
+    pub(crate) strictness: Strictness,
+}
+
+/// What makes `portcullis check` fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    Errors,
+    ErrorsAndWarnings,
 }
 
 /// Why the command line cannot be followed.
@@ -59,6 +67,15 @@ pub(crate) enum UsageError {
     PortMap { text: String },
     #[error("--port-map: port {port} is mapped twice")]
     PortMapTwice { port: String },
+    #[error(
+        "{option} {}: is inside {}, where it would be read as a manifest; put it elsewhere",
+        path.display(), folder.display()
+    )]
+    OwnOutput {
+        option: &'static str,
+        path: PathBuf,
+        folder: PathBuf,
+    },
     #[error("--workers: at least 1")]
     NoWorkers,
     #[error("{option} {text}: expected a time such as 30s, 1m30s or 500ms")]
@@ -74,10 +91,15 @@ impl TryFrom<StandaloneArgs> for Standalone {
             credentials,
             serve,
         } = args;
-        Ok(Self {
-            roots: roots(folders, credentials)?,
-            serve: serve.try_into()?,
-        })
+        let roots = roots(folders, credentials)?;
+        let serve = Serve::try_from(serve)?;
+        if let Some(path) = &serve.status_file {
+            refuse_inside(&roots, "--status-file", path)?;
+        }
+        if let AccessLog::File(path) = &serve.access_log {
+            refuse_inside(&roots, "--access-log", path)?;
+        }
+        Ok(Self { roots, serve })
     }
 }
 
@@ -126,10 +148,16 @@ impl TryFrom<CheckArgs> for Check {
             folders,
             credentials,
             output,
+            strict,
         } = args;
         Ok(Self {
             roots: roots(folders, credentials)?,
             output,
+            strictness: if strict {
+                Strictness::ErrorsAndWarnings
+            } else {
+                Strictness::Errors
+            },
         })
     }
 }
@@ -153,6 +181,30 @@ fn roots(manifests: Vec<PathBuf>, credentials: Vec<PathBuf>) -> Result<Roots, Us
         manifests,
         credentials,
     })
+}
+
+/// What we write must not be read again: statuses are objects too, and would take the place of
+/// those they are about.
+fn refuse_inside(roots: &Roots, option: &'static str, path: &Path) -> Result<(), UsageError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // A folder that does not exist is in none that does; writing there will say so.
+    let Ok(real) = folder.canonicalize() else {
+        return Ok(());
+    };
+    let real = real.join(path.file_name().unwrap_or_default());
+    let contains = |root: &&PathBuf| root.canonicalize().is_ok_and(|root| real.starts_with(root));
+    let mut all = roots.manifests.iter().chain(&roots.credentials);
+    match all.find(contains) {
+        None => Ok(()),
+        Some(root) => Err(UsageError::OwnOutput {
+            option,
+            path: path.to_owned(),
+            folder: root.clone(),
+        }),
+    }
 }
 
 /// All addresses of this machine: of both families through one socket, where there is IPv6.

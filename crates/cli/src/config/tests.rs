@@ -49,3 +49,28 @@ fn times_have_units() {
         assert!(parse_time("--drain-timeout", text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn what_is_written_is_not_in_a_folder_that_is_read() {
+    let above = tempfile::tempdir().unwrap();
+    let path = |name: &str| above.path().join(name);
+    fs::create_dir_all(path("conf/deeper")).unwrap();
+    fs::create_dir(path("secrets")).unwrap();
+    std::os::unix::fs::symlink(path("conf"), path("link")).unwrap();
+    let roots = roots(vec![path("conf")], vec![path("secrets")]).unwrap();
+    let refuse = |file: &Path| refuse_inside(&roots, "--status-file", file);
+    for inside in [
+        "conf/status.yaml",
+        "conf/deeper/status.yaml",
+        "conf/deeper/../status.yaml",
+        "link/status.yaml",
+        "secrets/status.yaml",
+    ] {
+        let refused = refuse(&path(inside)).unwrap_err().to_string();
+        assert!(refused.contains("put it elsewhere"), "{refused}");
+    }
+    for outside in ["status.yaml", "configuration.yaml", "nowhere/status.yaml"] {
+        assert_eq!(refuse(&path(outside)), Ok(()), "{outside}");
+    }
+    assert_eq!(refuse(Path::new("status.yaml")), Ok(()));
+}

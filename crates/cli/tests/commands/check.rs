@@ -83,6 +83,47 @@ spec:
 }
 
 #[test]
+fn what_nothing_serves_fails_when_strict() {
+    let foreign = "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: g
+spec:
+  gatewayClassName: portculis
+  listeners:
+  - name: http
+    port: 80
+    protocol: HTTP
+";
+    let lonely = "apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: r
+spec:
+  parentRefs:
+  - name: elsewhere
+";
+    for (text, said) in [
+        (foreign, "warning: Gateway default/g: ignored: "),
+        (
+            lonely,
+            "warning: HTTPRoute default/r: its parent, Gateway default/elsewhere, ",
+        ),
+    ] {
+        let folder = Folder::new(&[("a.yaml", text)]);
+        for (arguments, expected) in [([].as_slice(), 0), (&["--strict"], 1)] {
+            let (code, printed) = check(&[&folder.path()], arguments);
+            assert_eq!(code, expected, "{arguments:?}: {printed}");
+            assert!(printed.contains(said), "{printed}");
+        }
+    }
+    let base = Path::new(SAMPLES).join("base");
+    let sample = Path::new(SAMPLES).join("http-gateway");
+    let (code, printed) = check(&[&base, &sample], &["--strict"]);
+    assert_eq!(code, 0, "{printed}");
+}
+
+#[test]
 fn what_cannot_be_read_is_another_exit_code() {
     let (code, printed) = check(&[Path::new("/nowhere/at/all")], &[]);
     assert_eq!(code, 2, "{printed}");
