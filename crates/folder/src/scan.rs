@@ -116,9 +116,14 @@ impl Scanner {
             sight.watch.watch_root(folder);
             mounts::look(folder, &mut mounts, readings, &mut sight);
         }
-        let visited = walk.visited.into_iter().chain(mounts.visited);
-        sight.watch.folders.extend(visited.map(absolute));
         sight.lost = [walk.lost, mounts.lost].concat();
+        for folder in walk.visited.into_iter().chain(mounts.visited) {
+            sight.watch.watch_link(&folder);
+            sight.watch.folders.insert(absolute(folder));
+        }
+        for lost in &sight.lost {
+            sight.watch.watch_return(&lost.path);
+        }
         for root in roots.manifests.iter().chain(&roots.credentials) {
             sight.doubt_empty(root, emptied);
         }
@@ -159,12 +164,26 @@ impl WatchList {
         self.names.insert(root);
     }
 
-    /// A symbolic link shows no change when what it leads to is edited in place.
+    /// A symbolic link shows no change when what it leads to is edited in place or swapped.
     fn watch_link(&mut self, path: &Path) {
         if fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink())
             && let Ok(target) = fs::canonicalize(path)
         {
             self.names.insert(target);
+        }
+    }
+
+    /// What a link led to may come back, and with it all that was found through the link.
+    fn watch_return(&mut self, link: &Path) {
+        let (Ok(target), Some(folder)) = (fs::read_link(link), link.parent()) else {
+            return;
+        };
+        let target = folder.join(target);
+        // Without `..` and links: a folder that is watched under two names tells of changes by one.
+        if let (Some(above), Some(name)) = (target.parent(), target.file_name())
+            && let Ok(above) = fs::canonicalize(above)
+        {
+            self.names.insert(above.join(name));
         }
     }
 

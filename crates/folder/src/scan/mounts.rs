@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::reading::{Reading, Readings};
-use super::walk::{self, Walk};
+use super::walk::Walk;
 use super::{Lost, Sight};
 
 /// How often a Secret is read again when `..data` was swapped while it was read.
@@ -45,8 +45,8 @@ pub struct Mount {
 
 /// Finds every Secret below `root`.
 pub(super) fn look(root: &Path, walk: &mut Walk, readings: &mut Readings, sight: &mut Sight) {
-    for namespace in folders(walk.list(root)) {
-        for secret in folders(walk.list(&namespace)) {
+    for namespace in walk.folders(root) {
+        for secret in walk.folders(&namespace) {
             let (Some(namespace), Some(name)) = (name_of(&namespace), name_of(&secret)) else {
                 let reason = "the name is not UTF-8".to_owned();
                 walk.lost.push(Lost {
@@ -73,13 +73,6 @@ pub(super) fn look(root: &Path, walk: &mut Walk, readings: &mut Readings, sight:
             }
         }
     }
-}
-
-fn folders(mut entries: Vec<walk::Entry>) -> Vec<PathBuf> {
-    entries.retain(|entry| entry.is_folder);
-    let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path).collect();
-    paths.sort();
-    paths
 }
 
 fn name_of(path: &Path) -> Option<Arc<str>> {

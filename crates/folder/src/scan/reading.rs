@@ -194,7 +194,8 @@ fn is_gone(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-fn explain(path: &Path, error: &io::Error) -> String {
+/// Why `path` cannot be followed or read, in words.
+pub(super) fn explain(path: &Path, error: &io::Error) -> String {
     match fs::read_link(path) {
         Ok(target) if error.kind() == io::ErrorKind::NotFound => {
             format!(

@@ -104,6 +104,77 @@ fn each_folder_is_gone_through_once_whatever_leads_to_it() {
 }
 
 #[test]
+fn of_several_ways_to_a_folder_its_own_path_counts_then_the_first_link() {
+    let parent = folder(&[("elsewhere/x.yaml", "x"), ("conf/m/y.yaml", "y")]);
+    let conf = parent.path().join("conf");
+    // Made in an order that is none of the alphabet.
+    for name in ["c", "a", "e", "b", "d"] {
+        symlink("../elsewhere", conf.join(name)).unwrap();
+        symlink("m", conf.join(format!("{name}m"))).unwrap();
+    }
+    let mut scanner = Scanner::new(Roots {
+        manifests: vec![conf],
+        credentials: Vec::new(),
+    });
+    let found = texts(&scan(&mut scanner), &parent);
+    let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["conf/a/x.yaml", "conf/m/y.yaml"]);
+}
+
+#[test]
+fn a_folder_link_that_leads_nowhere_is_lost_until_it_leads_somewhere() {
+    let parent = folder(&[
+        ("real/a.yaml", "a"),
+        ("mounts/ns/cred/k", "v"),
+        ("conf/b.yaml", "b"),
+    ]);
+    let (conf, real) = (parent.path().join("conf"), parent.path().join("real"));
+    symlink("../real", conf.join("sub")).unwrap();
+    symlink("../real/a.yaml", conf.join("file.yaml")).unwrap();
+    symlink("mounts", parent.path().join("credentials")).unwrap();
+    symlink("../../real", parent.path().join("mounts/ns/linked")).unwrap();
+    let mut scanner = Scanner::new(Roots {
+        manifests: vec![conf.clone()],
+        credentials: vec![parent.path().join("credentials")],
+    });
+    let sight = scan(&mut scanner);
+    assert_eq!(
+        (sight.files.len(), sight.mounts.len(), sight.lost.len()),
+        (3, 2, 0)
+    );
+    assert!(
+        sight.watch.covers(&real.canonicalize().unwrap()),
+        "it may be swapped"
+    );
+
+    fs::rename(&real, parent.path().join("gone")).unwrap();
+    let sight = scan(&mut scanner);
+    let linked = parent.path().join("credentials/ns/linked");
+    let lost: Vec<_> = sight.lost.iter().map(|lost| lost.path.clone()).collect();
+    assert_eq!(lost, [conf.join("sub"), linked]);
+    assert_eq!(
+        sight.lost[0].reason,
+        "the link leads to ../real, which does not exist"
+    );
+    assert_eq!(
+        sight.files.len(),
+        2,
+        "a manifest that leads nowhere is an unreadable one"
+    );
+    assert!(
+        sight.watch.watched().contains(parent.path()),
+        "it may come back"
+    );
+
+    fs::rename(parent.path().join("gone"), &real).unwrap();
+    let sight = scan(&mut scanner);
+    assert_eq!(
+        (sight.files.len(), sight.mounts.len(), sight.lost.len()),
+        (3, 2, 0)
+    );
+}
+
+#[test]
 fn an_edit_of_the_same_length_is_seen_at_once() {
     let folder = folder(&[("a.yaml", "one")]);
     let mut scanner = manifests(&folder);

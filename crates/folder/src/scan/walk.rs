@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Lost;
+use super::reading::explain;
 
 /// Which folders were gone through, over all roots.
 #[derive(Debug, Default)]
@@ -19,10 +20,20 @@ pub(super) struct Walk {
     pub(super) lost: Vec<Lost>,
 }
 
-/// What a name in a folder is, with links followed.
+/// A name in a folder.
 pub(super) struct Entry {
     pub(super) path: PathBuf,
-    pub(super) is_folder: bool,
+    pub(super) target: Target,
+}
+
+/// What a name stands for.
+pub(super) enum Target {
+    Folder,
+    /// A folder, by a symbolic link.
+    LinkedFolder,
+    File,
+    /// A symbolic link that cannot be followed, and why.
+    Nothing(io::Error),
 }
 
 impl Walk {
@@ -32,30 +43,48 @@ impl Walk {
             return vec![root.to_owned()];
         }
         let mut manifests = Vec::new();
-        let mut folders = vec![root.to_owned()];
-        while let Some(folder) = folders.pop() {
-            for Entry { path, is_folder } in self.list(&folder) {
-                if is_folder {
-                    folders.push(path);
-                } else if is_manifest(&path) {
-                    manifests.push(path);
+        let mut folders = BTreeSet::from([root.to_owned()]);
+        // A folder that a link leads to as well is known by its own path, whatever links there are.
+        let mut links = BTreeSet::new();
+        while let Some(folder) = folders.pop_first().or_else(|| links.pop_first()) {
+            for Entry { path, target } in self.list(&folder) {
+                match target {
+                    Target::Folder => _ = folders.insert(path),
+                    Target::LinkedFolder => _ = links.insert(path),
+                    Target::File | Target::Nothing(_) if is_manifest(&path) => manifests.push(path),
+                    Target::File => {}
+                    Target::Nothing(error) => self.lose(path, &error),
                 }
             }
         }
         manifests
     }
 
-    /// The visible names in a folder; nothing if it was gone through before. A folder that cannot
+    /// The folders in a folder, in order. A link that leads nowhere may have led to one.
+    pub(super) fn folders(&mut self, folder: &Path) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        for Entry { path, target } in self.list(folder) {
+            match target {
+                Target::Folder | Target::LinkedFolder => folders.push(path),
+                Target::File => {}
+                Target::Nothing(error) => self.lose(path, &error),
+            }
+        }
+        folders
+    }
+
+    fn lose(&mut self, path: PathBuf, error: &io::Error) {
+        let reason = explain(&path, error);
+        self.lost.push(Lost { path, reason });
+    }
+
+    /// The visible names in a folder, in order; nothing if it was gone through before. A folder that cannot
     /// be read is noted as lost.
     pub(super) fn list(&mut self, folder: &Path) -> Vec<Entry> {
         match self.try_list(folder) {
             Ok(entries) => entries,
             Err(error) => {
-                let reason = error.to_string();
-                self.lost.push(Lost {
-                    path: folder.to_owned(),
-                    reason,
-                });
+                self.lose(folder.to_owned(), &error);
                 Vec::new()
             }
         }
@@ -71,15 +100,26 @@ impl Walk {
         let visible = names
             .into_iter()
             .filter(|name| !is_hidden(&name.file_name()));
-        let entries = visible.map(|name| {
-            let path = name.path();
-            let is_folder = match name.file_type() {
-                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
-                Ok(_) | Err(_) => path.is_dir(),
-            };
-            Entry { path, is_folder }
+        let entries = visible.map(|name| Entry {
+            path: name.path(),
+            target: target(&name),
         });
-        Ok(entries.collect())
+        let mut entries: Vec<_> = entries.collect();
+        // The system lists them in any order, and of two links to one folder the first counts.
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+}
+
+fn target(name: &fs::DirEntry) -> Target {
+    match name.file_type() {
+        Ok(kind) if kind.is_dir() => Target::Folder,
+        Ok(kind) if !kind.is_symlink() => Target::File,
+        Ok(_) | Err(_) => match fs::metadata(name.path()) {
+            Ok(metadata) if metadata.is_dir() => Target::LinkedFolder,
+            Ok(_) => Target::File,
+            Err(error) => Target::Nothing(error),
+        },
     }
 }
 
