@@ -3,6 +3,7 @@
 mod conflict;
 mod kinds;
 mod lowering;
+mod overlap;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -68,6 +69,8 @@ pub(crate) struct ListenerDraft<'a> {
     pub(crate) hostname: HostPattern,
     /// With whom it cannot share its port.
     pub(crate) conflict: Option<Problem>,
+    /// With whose TLS configuration its own overlaps.
+    pub(crate) overlap: Option<Problem>,
     /// Why it is not accepted for itself.
     pub(crate) refused: Option<Problem>,
     /// References that lead nowhere.
@@ -246,6 +249,7 @@ fn draft<'a>(
     }
     let mut listeners = lowering.listeners;
     conflict::mark(&mut listeners);
+    overlap::mark(&mut listeners);
     GatewayDraft {
         key: key.clone(),
         object,

@@ -84,6 +84,7 @@ impl<'a, 'c> Lowering<'a, 'c> {
             spec,
             hostname: hostname.unwrap_or(HostPattern::Any),
             conflict: None,
+            overlap: None,
             refused,
             unresolved,
             kinds,

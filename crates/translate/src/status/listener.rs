@@ -15,16 +15,18 @@ pub(crate) fn status(
     wanted: i64,
     observed: &ObservedGateway,
 ) -> ListenerStatus {
+    let mut conditions = vec![
+        accepted(listener, generation, observed),
+        programmed(listener, generation, wanted, observed),
+        resolved_refs(listener, generation),
+        conflicted(listener, generation),
+    ];
+    conditions.extend(overlapping(listener, generation));
     ListenerStatus {
         name: listener.spec.name.clone(),
         supported_kinds: listener.kinds.clone(),
         attached_routes: listener.attached_routes,
-        conditions: vec![
-            accepted(listener, generation, observed),
-            programmed(listener, generation, wanted, observed),
-            resolved_refs(listener, generation),
-            conflicted(listener, generation),
-        ],
+        conditions,
     }
 }
 
@@ -168,4 +170,16 @@ fn conflicted(listener: &ListenerDraft<'_>, generation: i64) -> Condition {
             generation,
         ),
     }
+}
+
+/// "This is a negative polarity condition and MUST NOT be set when it is False."
+/// (`ListenerConditionOverlappingTLSConfig`)
+fn overlapping(listener: &ListenerDraft<'_>, generation: i64) -> Option<Condition> {
+    let Problem { reason, message } = listener.overlap.clone()?;
+    Some(holds(
+        ConditionType::OverlappingTlsConfig,
+        reason,
+        message,
+        generation,
+    ))
 }
