@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use portcullis_api::{Kind, ObjectKey, Objects};
 
-use self::assembly::Assembly;
+use self::assembly::{Assembly, Outcome, Presence};
 use self::file::File;
 use self::generations::Generations;
 use crate::finding::{Finding, Severity};
@@ -29,6 +29,7 @@ pub struct Shelf {
     files: BTreeMap<Place, File>,
     mounts: BTreeMap<MountName, Mounted>,
     generations: Generations,
+    outcome: Outcome,
     tokens: Tokens,
 }
 
@@ -86,11 +87,14 @@ impl Shelf {
             files: shelved,
             mounts: mounted,
             generations,
+            outcome,
             tokens,
         } = self;
         let is_lost = |path: &Path| lost.iter().any(|lost| path.starts_with(&lost.path));
         shelved.retain(|place, _| files.contains_key(place) || is_lost(&place.path));
         mounted.retain(|name, it| mounts.contains_key(name) || is_lost(&it.mount.path));
+        let seen: BTreeSet<_> = files.keys().cloned().collect();
+        let seen_mounts: BTreeSet<_> = mounts.keys().cloned().collect();
         for (place, reading) in files {
             let path = place.path.clone();
             shelved
@@ -101,42 +105,47 @@ impl Shelf {
         for (name, mount) in mounts {
             shelve_mount(mounted, name, mount, tokens);
         }
-        let mut assembly = Assembly::new(generations);
+        let presence = |is_seen| {
+            if is_seen {
+                Presence::Seen
+            } else {
+                Presence::Lost
+            }
+        };
+        let mut assembly = Assembly::new(outcome);
         for (place, file) in shelved.iter() {
-            assembly.add(&place.path, file);
+            assembly.add(&place.path, file, presence(seen.contains(place)));
         }
-        for Mounted { mount, file } in mounted.values() {
-            assembly.add(&mount.path, file);
+        for (name, Mounted { mount, file }) in mounted.iter() {
+            assembly.add(&mount.path, file, presence(seen_mounts.contains(name)));
         }
-        let mut contents = assembly.finish();
+        let (mut contents, new_outcome) = assembly.finish(generations);
+        for file in shelved.values_mut() {
+            file.let_go(&new_outcome.moved);
+        }
+        *outcome = new_outcome;
         for lost in &lost {
-            self.tell_lost(lost, &mut contents);
+            tell_lost(lost, &mut contents);
         }
         contents
     }
+}
 
-    fn tell_lost(&self, lost: &Lost, contents: &mut Contents) {
-        let Lost { path, reason } = lost;
-        let files = self
-            .files
-            .iter()
-            .filter(|(place, _)| place.path.starts_with(path));
-        let mounts = self
-            .mounts
-            .values()
-            .filter(|it| it.mount.path.starts_with(path));
-        let files = files.map(|(_, file)| file).chain(mounts.map(|it| &it.file));
-        let count: usize = files.map(File::len).sum();
-        if count > 0 {
-            contents.kept.insert(path.clone(), count);
-        }
-        contents.findings.insert(Finding {
-            path: path.clone(),
-            at: None,
-            severity: Severity::Error,
-            message: reason.clone(),
-        });
+/// What is kept of the files in a lost folder is said of the folder.
+fn tell_lost(lost: &Lost, contents: &mut Contents) {
+    let Lost { path, reason } = lost;
+    let is_below = |file: &PathBuf| file.starts_with(path);
+    let files = contents.kept.extract_if(.., |file, _| is_below(file));
+    let count: usize = files.map(|(_, count)| count).sum();
+    if count > 0 {
+        contents.kept.insert(path.clone(), count);
     }
+    contents.findings.insert(Finding {
+        path: path.clone(),
+        at: None,
+        severity: Severity::Error,
+        message: reason.clone(),
+    });
 }
 
 fn shelve_mount(

@@ -1,75 +1,188 @@
 //! All files together: every object once.
+//!
+//! When several files have an object, the one that is in force stays so: a second file, whatever it
+//! is called, disturbs nothing. Only an object that is no longer read, but kept, gives way: it was
+//! moved. Not to a file that had it all along, though, and was refused: then nothing was moved.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use portcullis_api::{Kind, ObjectKey};
 
 use super::file::{File, Placed};
 use super::generations::Generations;
 use super::{Contents, Origin};
 use crate::finding::{Finding, LineColumn, Severity};
 
-/// Contents in the making. Files are added in the order in which they take precedence.
+type Name = (Kind, ObjectKey);
+
+/// What an assembly leaves for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// The file that each object in force is from.
+    owners: BTreeMap<Name, PathBuf>,
+    /// Objects that were read, but are in force from another file.
+    refused: BTreeSet<(Name, PathBuf)>,
+    /// Objects that were kept in one file until they were read in another.
+    pub(super) moved: BTreeSet<Name>,
+}
+
+/// Whether a file was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Seen,
+    /// It is in a folder that was lost.
+    Lost,
+}
+
+/// A file that has an object.
+#[derive(Clone, Copy)]
+struct Claim<'a> {
+    path: &'a Path,
+    placed: &'a Placed,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is in the file now.
+    Read,
+    /// It is of an earlier version of the file, or the file is lost.
+    Kept,
+}
+
+/// Contents in the making. Files are added in the order in which they take precedence at first.
 pub(super) struct Assembly<'a> {
+    before: &'a Outcome,
+    claims: BTreeMap<Name, Vec<Claim<'a>>>,
     contents: Contents,
-    generations: &'a mut Generations,
+    outcome: Outcome,
 }
 
 impl<'a> Assembly<'a> {
-    pub(super) fn new(generations: &'a mut Generations) -> Self {
-        generations.begin();
+    pub(super) fn new(before: &'a Outcome) -> Self {
         Self {
+            before,
+            claims: BTreeMap::new(),
             contents: Contents::default(),
-            generations,
+            outcome: Outcome::default(),
         }
     }
 
-    pub(super) fn add(&mut self, path: &Path, file: &File) {
-        for placed in file.objects() {
-            self.place(path, placed);
+    pub(super) fn add(&mut self, path: &'a Path, file: &'a File, presence: Presence) {
+        let standing = match presence {
+            Presence::Seen => Standing::Read,
+            Presence::Lost => Standing::Kept,
+        };
+        let read = file.objects().iter().map(|placed| (placed, standing));
+        let kept = file.kept().iter().map(|placed| (placed, Standing::Kept));
+        for (placed, standing) in read.chain(kept) {
+            self.claims.entry(placed.name()).or_default().push(Claim {
+                path,
+                placed,
+                standing,
+            });
         }
         self.contents
             .findings
             .extend(file.findings().iter().cloned());
-        if file.kept() > 0 {
-            self.contents.kept.insert(path.to_owned(), file.kept());
+    }
+
+    pub(super) fn finish(mut self, generations: &mut Generations) -> (Contents, Outcome) {
+        generations.begin();
+        for (name, claims) in std::mem::take(&mut self.claims) {
+            if let Some(chosen) = self.choose(&name, &claims) {
+                self.settle(name, chosen, &claims, generations);
+            }
         }
+        generations.end();
+        (self.contents, self.outcome)
     }
 
-    pub(super) fn finish(self) -> Contents {
-        self.generations.end();
-        self.contents
-    }
-
-    fn place(&mut self, path: &Path, placed: &Placed) {
-        let name = placed.name();
-        let origin = Origin {
-            path: path.to_owned(),
-            line: placed.line,
+    /// Whose object is in force.
+    fn choose(&self, name: &Name, claims: &[Claim<'a>]) -> Option<Claim<'a>> {
+        let owner = self.before.owners.get(name);
+        let is_owner = |claim: &&Claim<'_>| owner.is_some_and(|path| path == claim.path);
+        let is_read = |claim: &&Claim<'_>| claim.standing == Standing::Read;
+        let is_new = |claim: &&Claim<'_>| {
+            is_read(claim)
+                && !self
+                    .before
+                    .refused
+                    .contains(&(name.clone(), claim.path.to_owned()))
         };
-        if let Some(first) = self.contents.origins.get(&name) {
-            let (kind, key) = name;
-            let finding = duplicate(&format!("{kind} {key}"), first, &origin);
-            self.contents.findings.insert(finding);
-            return;
+        let owners = || claims.iter().filter(is_owner);
+        owners()
+            .find(is_read)
+            .or_else(|| {
+                let replacement = claims.iter().find(is_new);
+                replacement.or_else(|| owners().next())
+            })
+            .or_else(|| claims.iter().find(is_read))
+            .or_else(|| claims.first())
+            .copied()
+    }
+
+    fn settle(
+        &mut self,
+        name: Name,
+        chosen: Claim<'a>,
+        claims: &[Claim<'a>],
+        generations: &mut Generations,
+    ) {
+        for claim in claims {
+            let is_chosen = std::ptr::eq(claim.placed, chosen.placed);
+            if claim.standing == Standing::Read && !is_chosen {
+                let finding = duplicate(&name, chosen, claim);
+                self.contents.findings.insert(finding);
+                if claim.path != chosen.path {
+                    let refused = (name.clone(), claim.path.to_owned());
+                    self.outcome.refused.insert(refused);
+                }
+            }
         }
-        let object = self.generations.number(&name, placed);
-        self.contents.origins.insert(name, origin);
+        match chosen.standing {
+            Standing::Kept => {
+                *self
+                    .contents
+                    .kept
+                    .entry(chosen.path.to_owned())
+                    .or_default() += 1;
+            }
+            Standing::Read if claims.iter().any(|it| it.standing == Standing::Kept) => {
+                self.outcome.moved.insert(name.clone());
+            }
+            Standing::Read => {}
+        }
+        let object = generations.number(&name, chosen.placed);
         self.contents.objects.insert(object);
+        let origin = Origin {
+            path: chosen.path.to_owned(),
+            line: chosen.placed.line,
+        };
+        self.outcome
+            .owners
+            .insert(name.clone(), origin.path.clone());
+        self.contents.origins.insert(name, origin);
     }
 }
 
-fn duplicate(name: &str, first: &Origin, second: &Origin) -> Finding {
-    let line = first
-        .line
-        .map(|line| format!(":{line}"))
-        .unwrap_or_default();
-    let first = first.path.display();
+fn duplicate((kind, key): &Name, chosen: Claim<'_>, claim: &Claim<'_>) -> Finding {
+    let file = chosen.path.display();
+    let why = match (chosen.standing, chosen.placed.line) {
+        (Standing::Read, Some(line)) => {
+            format!("is also in {file}:{line}, and that one is in force")
+        }
+        (Standing::Read, None) => format!("is also in {file}, and that one is in force"),
+        (Standing::Kept, _) => {
+            format!("was also in {file}, which cannot be read in full: that one stays in force")
+        }
+    };
+    let line = claim.placed.line;
     Finding {
-        path: second.path.clone(),
-        at: second.line.map(|line| LineColumn { line, column: 1 }),
+        path: claim.path.to_owned(),
+        at: line.map(|line| LineColumn { line, column: 1 }),
         severity: Severity::Error,
-        message: format!(
-            "{name} is also in {first}{line}, which comes first and stays in force; remove one of \
-             the two"
-        ),
+        message: format!("{kind} {key} {why}; remove one of the two"),
     }
 }

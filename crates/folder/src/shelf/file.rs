@@ -18,9 +18,9 @@ use crate::scan::Reading;
 pub(super) struct File {
     reading: Option<Reading>,
     objects: Vec<Placed>,
+    /// Objects of an earlier version that the last one does not have, while it has a mistake.
+    kept: Vec<Placed>,
     findings: Vec<Finding>,
-    /// How many of `objects` are of an earlier version.
-    kept: usize,
 }
 
 /// An object of a file.
@@ -49,12 +49,13 @@ impl File {
         &self.findings
     }
 
-    pub(super) fn kept(&self) -> usize {
-        self.kept
+    pub(super) fn kept(&self) -> &[Placed] {
+        &self.kept
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.objects.len()
+    /// Keeps these objects no longer: they are in another file now.
+    pub(super) fn let_go(&mut self, names: &BTreeSet<(Kind, ObjectKey)>) {
+        self.kept.retain(|kept| !names.contains(&kept.name()));
     }
 
     /// Takes in what the file holds now.
@@ -78,19 +79,15 @@ impl File {
             token: tokens.next(),
         };
         let before = std::mem::take(&mut self.objects);
+        let before = before.into_iter().chain(std::mem::take(&mut self.kept));
         self.objects = objects.into_iter().map(place).collect();
-        self.kept = 0;
         if findings
             .iter()
             .any(|finding| finding.severity == Severity::Error)
         {
             let fresh: BTreeSet<_> = self.objects.iter().map(Placed::name).collect();
-            let kept = before
-                .into_iter()
-                .filter(|old| !fresh.contains(&old.name()));
-            let kept: Vec<_> = kept.collect();
-            self.kept = kept.len();
-            self.objects.extend(kept);
+            let missing = before.filter(|old| !fresh.contains(&old.name()));
+            self.kept = missing.collect();
         }
         self.findings = findings;
     }

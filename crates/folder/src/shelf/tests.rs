@@ -169,8 +169,8 @@ fn the_first_of_two_files_with_an_object_counts() {
     assert_eq!(
         said(&contents),
         [
-            "c.yaml:1:1: error: HTTPRoute default/r is also in b.yaml:1, which comes first and stays \
-         in force; remove one of the two",
+            "c.yaml:1:1: error: HTTPRoute default/r is also in b.yaml:1, and that one is in \
+         force; remove one of the two",
         ]
     );
     desk.files.remove("b.yaml");
@@ -178,6 +178,78 @@ fn the_first_of_two_files_with_an_object_counts() {
     assert_eq!(
         (host(&contents, "r").as_str(), said(&contents).len()),
         ("c", 0)
+    );
+}
+
+#[test]
+fn a_second_file_with_an_object_disturbs_nothing_whatever_it_is_called() {
+    let mut desk = Desk::with(&[("gw.yaml", &route("r", "old"))]);
+    desk.update();
+    desk.put("backup.yaml", &route("r", "backup"));
+    let contents = desk.update();
+    assert_eq!(host(&contents, "r"), "old");
+    assert!(
+        said(&contents)[0].starts_with("backup.yaml:1:1: error: "),
+        "{:?}",
+        said(&contents)
+    );
+    desk.put("gw.yaml", &route("r", "new"));
+    assert_eq!(host(&desk.update(), "r"), "new", "an edit of it counts");
+    // It is still there, as far as one can tell.
+    desk.put("gw.yaml", "{");
+    let contents = desk.update();
+    assert_eq!(host(&contents, "r"), "new");
+    assert!(
+        said(&contents)[0].contains("was also in gw.yaml, which cannot be read in full"),
+        "{:?}",
+        said(&contents)
+    );
+    desk.put("gw.yaml", "");
+    let contents = desk.update();
+    assert_eq!(
+        (host(&contents, "r").as_str(), said(&contents).len()),
+        ("backup", 0)
+    );
+}
+
+#[test]
+fn an_object_that_moves_away_from_a_mistake_is_not_kept() {
+    let other = route("other", "o");
+    let mut desk = Desk::with(&[("a.yaml", &format!("{}---\n{other}", route("x", "old")))]);
+    desk.update();
+    desk.put("a.yaml", &other.replace("hostnames", "hostname"));
+    desk.put("b.yaml", &route("x", "new"));
+    let contents = desk.update();
+    assert_eq!(host(&contents, "x"), "new");
+    assert_eq!(generation(&contents, "x"), 2);
+    assert_eq!(said(&contents).len(), 1, "{:?}", said(&contents));
+    assert_eq!(contents.kept, BTreeMap::from([("a.yaml".into(), 1)]));
+    desk.files.remove("b.yaml");
+    assert_eq!(
+        names(&desk.update()),
+        ["default/other"],
+        "it is not kept twice"
+    );
+}
+
+#[test]
+fn an_object_that_moves_out_of_a_lost_folder_is_taken_where_it_is() {
+    let mut desk = Desk::with(&[("a/r.yaml", &route("r", "old"))]);
+    desk.update();
+    desk.files.clear();
+    let lost = Lost {
+        path: "a".into(),
+        reason: "gone".to_owned(),
+    };
+    desk.lost.push(lost);
+    desk.put("b.yaml", &route("r", "new"));
+    assert_eq!(host(&desk.update(), "r"), "new");
+    desk.lost.clear();
+    desk.put("a/r.yaml", &route("r", "old"));
+    let contents = desk.update();
+    assert_eq!(
+        (host(&contents, "r").as_str(), said(&contents).len()),
+        ("new", 1)
     );
 }
 
@@ -253,14 +325,16 @@ fn a_mounted_secret_comes_after_manifests() {
     let written = "apiVersion: v1\nkind: Secret\nmetadata: {name: cred, namespace: ns}\nstringData: {tls.crt: three}\n";
     desk.put("secret.yaml", written);
     let contents = desk.update();
-    assert_eq!(certificate(&contents), "three");
+    assert_eq!(certificate(&contents), "two", "what is in force stays so");
     assert_eq!(
         said(&contents),
         [
-            "mounts/ns/cred: error: Secret ns/cred is also in secret.yaml:1, which comes first and \
-         stays in force; remove one of the two",
+            "secret.yaml:1:1: error: Secret ns/cred is also in mounts/ns/cred, and that one is in \
+         force; remove one of the two",
         ]
     );
+    desk.shelf = Shelf::default();
+    assert_eq!(certificate(&desk.update()), "three");
     assert!(contents.origins.contains_key(&(Kind::Secret, key.clone())));
 }
 
