@@ -3,6 +3,7 @@
 pub(crate) mod ctx;
 pub mod filter;
 pub(crate) mod forward;
+mod head;
 pub(crate) mod proxy;
 pub(crate) mod refusal;
 mod report;

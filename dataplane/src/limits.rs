@@ -39,7 +39,8 @@ pub(crate) const RESPONSE_WRITE_TIMEOUT: Duration = Duration::from_mins(5);
 /// The request line and all header fields, decoded; more is answered 431.
 pub(crate) const MAX_HEADER_LIST: usize = 64 * 1024;
 
-/// Header fields of a request; more are answered 431.
+/// Header fields of a request; more are answered 431, and more than 256, which pingora does not
+/// parse, 400.
 pub(crate) const MAX_HEADERS: usize = 100;
 
 /// The request target; more is answered 414.

@@ -28,7 +28,7 @@ labels! {
         ClientClosed = "client_closed",
         /// The client was too slow to send its request or to take its answer: 408, or closed.
         ClientTimeout = "client_timeout",
-        /// The request is malformed or ambiguous: 400.
+        /// The request is malformed or ambiguous: 400; or its transfer coding is unknown: 501.
         BadRequest = "bad_request",
         /// The method is not served: 405.
         MethodNotAllowed = "method_not_allowed",

@@ -17,6 +17,8 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 /// "a proxy MUST ignore the received Host header field (if any) and replace it with the host
 /// information of the request-target" when that is in absolute form, and sends origin form to an
 /// origin server (RFC 9112 section 3.2).
+///
+/// Deviation: a Host that is another than the target's never comes here; pingora answers it 400.
 pub(crate) fn to_origin_form(request: &mut RequestHeader) -> Result<(), Refusal> {
     let raw = request.raw_path();
     if raw.starts_with(b"/") || raw == b"*" || request.version == Version::HTTP_2 {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::header;
-use http::{Method, StatusCode, Version};
+use http::{StatusCode, Version};
 use pingora_core::modules::http::HttpModules;
+use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -19,7 +20,7 @@ use portcullis_ir::BackendProtocol;
 use super::ctx::RequestCtx;
 use super::refusal::Refusal;
 use super::select::{Choice, Forward, Refused};
-use super::{forward, report, respond, select};
+use super::{forward, head, report, respond, select};
 use crate::limits;
 use crate::listener::stream::connection_of;
 use crate::state::Shared;
@@ -42,6 +43,7 @@ impl Gateway {
         ctx: &mut RequestCtx,
     ) -> std::result::Result<Admission, Refusal> {
         let connection = ctx.connection.clone().ok_or(Refusal::Internal)?;
+        head::join_cookies(session.req_header_mut());
         check_head(session)?;
         forward::to_origin_form(session.req_header_mut())?;
         let choice = select::choose(&self.shared.live.load(), &connection, session.req_header());
@@ -73,16 +75,9 @@ enum Admission {
 }
 
 fn check_head(session: &Session) -> std::result::Result<(), Refusal> {
-    let request = session.req_header();
-    if request.method == Method::CONNECT {
-        return Err(Refusal::Connect);
-    }
-    let Some(http1) = session.as_downstream().as_http1() else {
-        return select::check_size(request, None);
-    };
-    let raw = http1.get_headers_raw_bytes();
-    select::check_size(request, Some(raw.len()))?;
-    select::check_framing(request, &raw)
+    let http1 = session.as_downstream().as_http1();
+    let raw = http1.map(HttpSession::get_headers_raw_bytes);
+    head::check(session.req_header(), raw.as_deref())
 }
 
 fn note_refused(ctx: &mut RequestCtx, refused: Refused) -> Refusal {

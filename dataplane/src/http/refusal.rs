@@ -17,6 +17,11 @@ pub(crate) enum Refusal {
     /// Transfer-Encoding header field" (RFC 9112 section 6.2): the usual way of smuggling one
     /// request in another.
     AmbiguousLength,
+    /// More than one Content-Length, in one field or several: "the recipient of the message MUST
+    /// either reject the message as invalid or replace" them (RFC 9110 section 8.6).
+    RepeatedLength,
+    /// A Transfer-Encoding other than `chunked`.
+    UnknownCoding,
     /// The request is against the protocol in a way that pingora found.
     Malformed,
     /// CONNECT: this is no forward proxy.
@@ -68,9 +73,12 @@ impl Refusal {
     /// The status to answer with; `None` if there is nobody to answer.
     pub(crate) fn status(self) -> Option<StatusCode> {
         Some(match self {
-            Self::BadHost | Self::BadTarget | Self::AmbiguousLength | Self::Malformed => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BadHost
+            | Self::BadTarget
+            | Self::AmbiguousLength
+            | Self::RepeatedLength
+            | Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
             Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -93,6 +101,8 @@ impl Refusal {
             Self::BadHost => "bad host\n",
             Self::BadTarget => "bad request target\n",
             Self::AmbiguousLength => "both content-length and transfer-encoding\n",
+            Self::RepeatedLength => "more than one content-length\n",
+            Self::UnknownCoding => "unknown transfer-encoding\n",
             Self::Malformed => "bad request\n",
             Self::Connect => "method not allowed\n",
             Self::TargetTooLong => "request target too long\n",
@@ -116,9 +126,12 @@ impl Refusal {
     /// What it is logged and counted as.
     pub(crate) fn flag(self) -> ResponseFlag {
         match self {
-            Self::BadHost | Self::BadTarget | Self::AmbiguousLength | Self::Malformed => {
-                ResponseFlag::BadRequest
-            }
+            Self::BadHost
+            | Self::BadTarget
+            | Self::AmbiguousLength
+            | Self::RepeatedLength
+            | Self::UnknownCoding
+            | Self::Malformed => ResponseFlag::BadRequest,
             Self::Connect => ResponseFlag::MethodNotAllowed,
             Self::TargetTooLong => ResponseFlag::UriTooLong,
             Self::HeadersTooLarge => ResponseFlag::HeadersTooLarge,
@@ -148,6 +161,8 @@ impl Refusal {
             Self::BadHost
             | Self::BadTarget
             | Self::AmbiguousLength
+            | Self::RepeatedLength
+            | Self::UnknownCoding
             | Self::Malformed
             | Self::Connect
             | Self::HeadersTooLarge

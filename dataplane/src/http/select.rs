@@ -1,5 +1,6 @@
 //! From a request's head to what is done with it.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use http::{Version, header};
@@ -16,7 +17,6 @@ use super::filter::{Redirect, RequestFacts};
 use super::refusal::Refusal;
 use super::routing::{Action, Carried, Upstream};
 use super::spot::Spot;
-use crate::limits;
 use crate::listener::connection::Connection;
 use crate::state::{self, Live};
 
@@ -57,39 +57,6 @@ impl From<Refusal> for Refused {
             detail: None,
         }
     }
-}
-
-/// Refuses what is too large; `head_bytes` is the head's length on the wire, if it was one.
-pub(crate) fn check_size(
-    request: &RequestHeader,
-    head_bytes: Option<usize>,
-) -> Result<(), Refusal> {
-    if request.raw_path().len() > limits::MAX_URI {
-        return Err(Refusal::TargetTooLong);
-    }
-    let head_bytes = head_bytes.unwrap_or_default();
-    if request.headers.len() > limits::MAX_HEADERS || head_bytes > limits::MAX_HEADER_LIST {
-        return Err(Refusal::HeadersTooLarge);
-    }
-    Ok(())
-}
-
-/// Refuses a head with both Content-Length and Transfer-Encoding.
-///
-/// pingora takes the Content-Length away before anyone can see it ("Transfer-Encoding overrides"),
-/// so `raw` is the head as it came.
-pub(crate) fn check_framing(request: &RequestHeader, raw: &[u8]) -> Result<(), Refusal> {
-    let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
-    if chunked && raw.split(|&byte| byte == b'\n').any(is_content_length) {
-        return Err(Refusal::AmbiguousLength);
-    }
-    Ok(())
-}
-
-fn is_content_length(line: &[u8]) -> bool {
-    const NAME: &[u8] = b"content-length";
-    line.get(..NAME.len())
-        .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
 }
 
 /// Finds the rule for a request, and the backend whose turn it is.
@@ -227,12 +194,26 @@ fn authority(request: &RequestHeader) -> Result<Option<&str>, Refusal> {
     }
 }
 
-/// `uri-host [":" port]`, without the percent-encoding that no DNS name has.
-fn is_host(host: &str) -> bool {
-    !host.is_empty()
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-._~:[]".contains(&b))
+/// `uri-host [ ":" port ]` (RFC 9112 section 3.2), without the percent-encoding that no DNS name has.
+fn is_host(authority: &str) -> bool {
+    let literal = authority.strip_prefix('[');
+    if let Some((address, port)) = literal.and_then(|literal| literal.split_once(']')) {
+        return address.parse::<Ipv6Addr>().is_ok() && is_port(port);
+    }
+    let colon = authority.find(':').unwrap_or(authority.len());
+    let (name, port) = authority.split_at_checked(colon).unwrap_or_default();
+    is_name(name) && is_port(port)
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !name.is_empty() && name.bytes().all(allowed)
+}
+
+/// Nothing, or `":" *DIGIT`.
+fn is_port(rest: &str) -> bool {
+    let digits = rest.strip_prefix(':');
+    rest.is_empty() || digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn parts(request: &RequestHeader) -> Result<RequestParts<'_>, Refusal> {

@@ -6,6 +6,7 @@ mod backend;
 mod backends;
 mod certs;
 mod client;
+mod heads;
 mod http1;
 mod http2;
 mod lifecycle;
