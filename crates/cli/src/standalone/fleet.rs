@@ -91,7 +91,9 @@ impl Fleet {
         bind: Vec<IpAddr>,
         snapshot: Arc<Snapshot>,
     ) -> Option<Applied> {
-        let (mut member, goes) = match self.members.remove(gateway) {
+        let before = self.members.remove(gateway);
+        let moves = before.as_ref().is_some_and(|before| before.bind != bind);
+        let (mut member, goes) = match before {
             Some(before) => before.moved_to(bind, snapshot),
             None => (Member::new(bind, snapshot), None),
         };
@@ -101,10 +103,12 @@ impl Fleet {
         let applied = self.advance(gateway, &mut member).await;
         self.show(gateway, &member);
         if let Some((old, predecessor)) = &member.predecessor {
-            tracing::warn!(
-                "Gateway {gateway}: cannot be served at {:?}; it stays at {old:?} until it can",
-                member.bind
-            );
+            if moves {
+                tracing::warn!(
+                    "Gateway {gateway}: cannot be served at {:?}; it stays at {old:?} until it can",
+                    member.bind
+                );
+            }
             predecessor.apply(Arc::clone(&member.snapshot)).await;
         }
         self.members.insert(gateway.clone(), member);

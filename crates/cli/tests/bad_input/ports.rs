@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::harness::{BINARY, Folder, Prober, Process, backend};
-use crate::{Scene, good};
+use crate::{Scene, good, harness};
 
 fn gateway(name: &str, port: u16, address: &str) -> String {
     format!(
@@ -99,6 +99,51 @@ fn address_of_another_machine() {
     scene
         .process
         .until_condition(("Gateway", "far"), ("Programmed", "False"), &said);
+    scene.end();
+}
+
+#[test]
+fn mistyped_address_leaves_a_gateway_where_it_is() {
+    let scene = Scene::new();
+    let moving = |address: &str| {
+        let text = gateway("moving", 80, "127.0.0.2").replace("value: 127.0.0.2", address);
+        scene.folder.write("moving.yaml", &text);
+    };
+    moving("value: 127.0.0.2");
+    scene
+        .process
+        .until_condition(("Gateway", "moving"), ("Programmed", "True"), &[]);
+    let served = scene.process.port("default/moving", 80);
+    let answers = || harness::status(served, "nobody.example.com", "/") == 404;
+    assert!(answers());
+
+    moving("value: 192.0.2.77");
+    let said = ["192.0.2.77"];
+    scene
+        .process
+        .until_condition(("Gateway", "moving"), ("Programmed", "False"), &said);
+    scene
+        .process
+        .until_said(&["WARN", "Gateway default/moving", "it stays at"]);
+    assert!(answers());
+
+    moving("{type: Hostname, value: localhost}");
+    let said = ["addresses of type Hostname"];
+    scene
+        .process
+        .until_condition(("Gateway", "moving"), ("Accepted", "False"), &said);
+    assert!(answers());
+    assert_eq!(scene.process.port("default/moving", 80), served);
+
+    moving("value: 127.0.0.3");
+    scene
+        .process
+        .until_condition(("Gateway", "moving"), ("Programmed", "True"), &[]);
+    let moved = scene.process.port("default/moving", 80);
+    assert_eq!(moved.ip().to_string(), "127.0.0.3");
+    scene.process.until("the old address is given up", || {
+        std::net::TcpStream::connect(served).is_err()
+    });
     scene.end();
 }
 

@@ -180,3 +180,21 @@ fn an_access_log_has_standard_output_to_itself() {
     assert_eq!(printed, "");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_status_file_where_it_would_be_read_is_refused() {
+    let folder = Folder::new(&[("g.yaml", GATEWAY)]);
+    for option in ["--status-file", "--access-log"] {
+        let file = folder.path().join("status.yaml");
+        let mut command = Command::new(BINARY);
+        command
+            .args(["standalone", "--admin", "127.0.0.1:0"])
+            .arg(folder.path())
+            .arg(option)
+            .arg(&file);
+        let mut process = Process::start(command);
+        assert_eq!(process.wait(), 2);
+        process.until_said(&[option, "put it elsewhere"]);
+        assert!(!file.exists());
+    }
+}
