@@ -22,7 +22,8 @@ use crate::worker::WorkerThread;
 
 /// The data plane of one Gateway.
 ///
-/// Dropping it cuts every connection; [`DataPlane::drain`] first lets requests end.
+/// Dropping it cuts every connection; [`DataPlane::drain`] first lets requests end. Requests that are
+/// cut off are in the access log when dropping returns, not yet written: flush it afterwards.
 pub struct DataPlane {
     config: Config,
     shared: Arc<Shared>,
@@ -76,7 +77,7 @@ pub enum StartError {
 impl DataPlane {
     /// Starts the workers; nothing is bound before the first snapshot.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let shared = Arc::new(Shared::new(config.access_log.clone()));
+        let shared = Arc::new(Shared::new(&config));
         let worker = |index| {
             WorkerThread::start(index, Arc::clone(&shared))
                 .map_err(|error| StartError::Worker { index, error })

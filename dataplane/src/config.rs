@@ -9,6 +9,7 @@ use std::time::Duration;
 use portcullis_ir::PortKey;
 
 use crate::access_log::AccessLog;
+use crate::limits;
 use crate::metrics::Metrics;
 
 /// Settings of one [`crate::DataPlane`].
@@ -22,6 +23,8 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// How [`crate::DataPlane::drain`] ends.
     pub drain: DrainConfig,
+    /// How long a client may pause within a request's body.
+    pub body_timeout: Duration,
     /// Where requests are logged; shared by the process.
     pub access_log: AccessLog,
     /// Where everything is counted; shared by the process.
@@ -35,6 +38,7 @@ impl Default for Config {
             ports: PortMap::default(),
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: DrainConfig::default(),
+            body_timeout: limits::REQUEST_BODY_READ_TIMEOUT,
             access_log: AccessLog::off(),
             metrics: Metrics::new(),
         }

@@ -1,9 +1,11 @@
 //! HTTP: from a matched request to the answer.
 
 pub(crate) mod ctx;
+pub(crate) mod deadline;
 pub mod filter;
 pub(crate) mod forward;
 mod head;
+mod patience;
 pub(crate) mod proxy;
 pub(crate) mod refusal;
 mod report;

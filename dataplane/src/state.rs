@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_ir::{ListenerId, ObjectKey, PortKey, Snapshot, Transport};
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::access_log::AccessLog;
 use crate::admin::Kept;
+use crate::config::Config;
 use crate::http::routing::Routing;
 use crate::limits;
 use crate::listener::tls::Terminator;
@@ -28,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) clusters: Clusters,
     /// Where requests are logged.
     pub(crate) access_log: AccessLog,
+    /// How long a client may pause within a request's body.
+    pub(crate) body_timeout: Duration,
 }
 
 /// What is served by one snapshot.
@@ -53,7 +57,7 @@ pub(crate) enum PortFamily {
 
 impl Shared {
     /// Serves nothing.
-    pub(crate) fn new(access_log: AccessLog) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let clusters = Clusters::default();
         let nothing = Snapshot::empty(ObjectKey::new("", ""), 0);
         let metrics = Metrics::new().gateway(&nothing.gateway);
@@ -68,7 +72,8 @@ impl Shared {
             live: ArcSwap::from_pointee(live),
             connections: Arc::new(Semaphore::new(limits::MAX_CONNECTIONS)),
             clusters,
-            access_log,
+            access_log: config.access_log.clone(),
+            body_timeout: config.body_timeout,
         }
     }
 }

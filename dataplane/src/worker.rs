@@ -7,23 +7,28 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use pingora_core::apps::{HttpServerOptions, ServerApp};
+use async_trait::async_trait;
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::{mpsc, watch};
 
+use crate::http::deadline;
 use crate::http::proxy::Gateway;
 use crate::limits;
 use crate::listener::accept;
 use crate::listener::bind::Share;
+use crate::listener::stream::connection_of;
 use crate::state::Shared;
 
 /// What a worker's connections share.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
-    proxy: Arc<HttpProxy<Gateway>>,
+    proxy: Arc<Bounded>,
 }
 
 impl Worker {
@@ -43,13 +48,37 @@ impl Worker {
         proxy.server_options = Some(options);
         Self {
             shared,
-            proxy: Arc::new(proxy),
+            proxy: Arc::new(Bounded(Arc::new(proxy))),
         }
     }
 
     /// Serves HTTP on `stream` until it ends.
     pub(crate) async fn process(&self, stream: Stream, shutdown: &watch::Receiver<bool>) {
         self.proxy.process_new(stream, shutdown).await;
+    }
+}
+
+/// pingora's proxy with a deadline for each request.
+struct Bounded(Arc<HttpProxy<Gateway>>);
+
+#[async_trait]
+impl HttpServerApp for Bounded {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let connection = session.digest().and_then(connection_of).cloned();
+        let serving = self.0.process_new_http(session, shutdown);
+        deadline::bounded(connection, serving).await.flatten()
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        self.0.h2_options()
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        self.0.server_options()
     }
 }
 

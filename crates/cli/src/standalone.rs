@@ -125,6 +125,7 @@ impl Session {
             drain,
             access_log: access_log.clone(),
             metrics,
+            ..Config::default()
         };
         let (sender, contents) = mpsc::channel(1);
         let waker = follow::follow(roots, sender)?;

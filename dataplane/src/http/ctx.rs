@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use portcullis_ir::route::Timeouts;
 use tokio::time::Instant;
 
+use super::deadline::Deadline;
 use super::refusal::Refusal;
+use super::report;
 use super::routing::Upstream;
 use super::spot::Spot;
+use crate::access_log::{AccessLog, Record};
 use crate::listener::connection::Connection;
 use crate::upstream::cluster::Pick;
 
@@ -17,6 +21,22 @@ use crate::upstream::cluster::Pick;
 pub(crate) struct RequestCtx {
     /// When its head had arrived.
     pub(crate) started: Instant,
+    /// Where it is logged.
+    pub(crate) log: AccessLog,
+    /// Whether it is still to be counted and logged.
+    pub(crate) unreported: bool,
+    /// What is logged of its head; `None` if nothing is.
+    pub(crate) record: Option<Box<Record>>,
+    /// Bytes of its body so far.
+    pub(crate) bytes_in: usize,
+    /// Bytes of the answer's body so far.
+    pub(crate) bytes_out: usize,
+    /// The status that the client got.
+    pub(crate) status: Option<StatusCode>,
+    /// When it is given up.
+    pub(crate) deadline: Arc<Deadline>,
+    /// Whether the backend is asked for a tunnel.
+    pub(crate) asks_upgrade: bool,
     /// The connection it came on.
     pub(crate) connection: Option<Arc<Connection>>,
     /// Where it was taken.
@@ -44,9 +64,17 @@ pub(crate) struct RequestCtx {
 }
 
 impl RequestCtx {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(log: AccessLog) -> Self {
         Self {
             started: Instant::now(),
+            log,
+            unreported: false,
+            record: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            status: None,
+            deadline: Deadline::of_request(),
+            asks_upgrade: false,
             connection: None,
             spot: None,
             prefix: None,
@@ -60,5 +88,12 @@ impl RequestCtx {
             refusal: None,
             detail: None,
         }
+    }
+}
+
+impl Drop for RequestCtx {
+    /// pingora drops what it serves when it is stopped: such a request never reaches its end.
+    fn drop(&mut self) {
+        report::cut_off(self);
     }
 }

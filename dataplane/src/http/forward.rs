@@ -124,7 +124,7 @@ fn replace_target(
 /// and, for each connection-option in this field, remove any header or trailer field(s) from the
 /// message with the same name" (RFC 9110 section 7.6.1). pingora does that for requests, not for
 /// answers. It frames the body itself, so Transfer-Encoding stays.
-pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader) {
+pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader, trailers: Trailers) {
     const KEEP_ALIVE: &str = "keep-alive";
     const PROXY_CONNECTION: &str = "proxy-connection";
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -140,6 +140,27 @@ pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader) {
         response.remove_header(name);
     }
     response.remove_header(&header::UPGRADE);
+    // No field of answers, and the h2 crate resets a stream rather than send it.
+    response.remove_header(&header::TE);
+    if trailers == Trailers::Dropped {
+        response.remove_header(&header::TRAILER);
+    }
+    // "A server MUST NOT send a Content-Length header field in any response with a status code of
+    // 1xx (Informational) or 204 (No Content)" (RFC 9110 section 8.6), and the same of
+    // Transfer-Encoding (RFC 9112 section 6.1).
+    if response.status == StatusCode::NO_CONTENT {
+        response.remove_header(&header::CONTENT_LENGTH);
+        response.remove_header(&header::TRANSFER_ENCODING);
+    }
+}
+
+/// What becomes of an answer's trailers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trailers {
+    /// They reach the client.
+    Passed,
+    /// pingora drops them.
+    Dropped,
 }
 
 fn nominated(response: &ResponseHeader) -> impl Iterator<Item = HeaderName> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::header;
 use http::{StatusCode, Version};
 use pingora_core::modules::http::HttpModules;
@@ -18,13 +19,15 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use portcullis_ir::BackendProtocol;
 
 use super::ctx::RequestCtx;
+use super::forward::Trailers;
+use super::patience::{exchange, limit_answer_pause, limit_body_pause};
 use super::refusal::Refusal;
 use super::select::{Choice, Forward, Refused};
 use super::{forward, head, report, respond, select};
 use crate::limits;
 use crate::listener::stream::connection_of;
 use crate::state::Shared;
-use crate::upstream::peer::{self, Exchange};
+use crate::upstream::peer;
 
 /// Serves the requests of one worker.
 pub(crate) struct Gateway {
@@ -111,18 +114,33 @@ async fn pick(ctx: &mut RequestCtx) -> std::result::Result<(), Refusal> {
     ctx.pick.map(|_| ()).ok_or(Refusal::NoEndpoints)
 }
 
-/// How long a silent backend is waited for: what the route gives for one attempt, and no longer
-/// than what is left for the whole request. A tunnel may be silent for ever.
-fn silence(session: &Session, ctx: &RequestCtx) -> Option<Duration> {
-    if session.as_downstream().is_upgrade_req() {
-        return None;
+/// pingora passes trailers from HTTP/2 to HTTP/2 alone.
+fn trailers(session: &Session, ctx: &RequestCtx) -> Trailers {
+    let over_h2 = (ctx.pick).is_some_and(|pick| pick.protocol == BackendProtocol::H2c);
+    if over_h2 && session.req_header().version == Version::HTTP_2 {
+        Trailers::Passed
+    } else {
+        Trailers::Dropped
     }
-    let timeouts = ctx.timeouts;
-    let left = timeouts
-        .request
-        .map(|all| all.saturating_sub(ctx.started.elapsed()));
-    let left = left.map(|left| left.max(Duration::from_millis(1)));
-    timeouts.backend_request.into_iter().chain(left).min()
+}
+
+/// Puts an answer in a form that HTTP/1.0 knows.
+///
+/// "A server MUST NOT send a response containing Transfer-Encoding unless the corresponding request
+/// indicates HTTP/1.1 (or later minor revisions)" (RFC 9112 section 6.1). Without it the end of the
+/// connection is the end of the answer.
+fn unchunk(session: &mut Session, response: &mut ResponseHeader) {
+    let chunked = response.remove_header(&header::TRANSFER_ENCODING).is_some();
+    if chunked && !response.headers.contains_key(header::CONTENT_LENGTH) {
+        session.set_keepalive(None);
+    }
+}
+
+/// Whether a final answer, or a tunnel, has begun: nothing else can be said then.
+fn has_answered(session: &Session) -> bool {
+    session.response_written().is_some_and(|answer| {
+        !answer.status.is_informational() || answer.status == StatusCode::SWITCHING_PROTOCOLS
+    })
 }
 
 #[async_trait]
@@ -130,7 +148,7 @@ impl ProxyHttp for Gateway {
     type CTX = RequestCtx;
 
     fn new_ctx(&self) -> RequestCtx {
-        RequestCtx::new()
+        RequestCtx::new(self.shared.access_log.clone())
     }
 
     // The default adds compression, which costs every request and is used by none.
@@ -145,14 +163,21 @@ impl ProxyHttp for Gateway {
         if let Some(connection) = &ctx.connection {
             connection.request_starts();
         }
+        report::begin(session, ctx);
         // pingora forgets the timeout with every request that does not say `close`, and takes
         // pipelined requests for an error unless told.
         if session.get_keepalive().is_some() {
             session.set_keepalive(Some(limits::CLIENT_KEEP_ALIVE_SECONDS));
         }
         session.set_pipelining_enabled(true);
-        session.set_read_timeout(Some(limits::REQUEST_BODY_READ_TIMEOUT));
+        session.set_read_timeout(Some(self.shared.body_timeout));
         session.set_write_timeout(Some(limits::RESPONSE_WRITE_TIMEOUT));
+        // "A server MUST NOT send a 1xx response to an HTTP/1.0 client" (RFC 9110 section 15.2).
+        let old = session.req_header().version == Version::HTTP_10;
+        session.set_ignore_info_resp(old);
+        if !session.is_body_done() {
+            limit_body_pause(session, ctx, self.shared.body_timeout);
+        }
         Ok(())
     }
 
@@ -182,12 +207,23 @@ impl ProxyHttp for Gateway {
         let pick = ctx
             .pick
             .ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        Ok(peer::peer(
-            pick,
-            Exchange {
-                silence: silence(session, ctx),
-            },
-        ))
+        Ok(peer::peer(pick, exchange(session, ctx)))
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut RequestCtx,
+    ) -> Result<()> {
+        ctx.bytes_in += body.as_ref().map_or(0, Bytes::len);
+        if session.req_header().version == Version::HTTP_2 && (end_of_stream || body.is_none()) {
+            ctx.deadline.clear();
+        } else {
+            limit_body_pause(session, ctx, self.shared.body_timeout);
+        }
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -230,11 +266,26 @@ impl ProxyHttp for Gateway {
         {
             return Ok(());
         }
-        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        let tunnel = response.status == StatusCode::SWITCHING_PROTOCOLS;
+        if tunnel && !ctx.asks_upgrade {
+            // "A server MUST NOT switch to a protocol that was not indicated by the client in the
+            // corresponding request's Upgrade header field" (RFC 9110 section 7.8). pingora would
+            // send it on and wait for ever.
+            let unasked = Error::explain(ErrorType::InvalidHTTPHeader, "101 that nobody asked for");
+            return Err(unasked.into_up());
+        }
+        ctx.deadline.clear();
+        if tunnel {
             session.set_read_timeout(None);
+        } else if ctx.asks_upgrade {
+            limit_answer_pause(ctx);
         }
         ctx.answered = Some(ctx.started.elapsed());
-        forward::strip_hop_by_hop(response);
+        ctx.status = Some(response.status);
+        forward::strip_hop_by_hop(response, trailers(session, ctx));
+        if session.req_header().version == Version::HTTP_10 {
+            unchunk(session, response);
+        }
         if let Some(upstream) = &ctx.upstream {
             upstream.filters.response_headers().apply(response);
         }
@@ -246,6 +297,20 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(None);
         }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut RequestCtx,
+    ) -> Result<Option<Duration>> {
+        ctx.bytes_out += body.as_ref().map_or(0, Bytes::len);
+        if ctx.asks_upgrade && !session.was_upgraded() {
+            limit_answer_pause(ctx);
+        }
+        Ok(None)
     }
 
     fn fail_to_connect(
@@ -271,7 +336,7 @@ impl ProxyHttp for Gateway {
     ) -> Box<Error> {
         let repeatable = session.req_header().method.is_idempotent()
             && !session.as_downstream().retry_buffer_truncated();
-        if repeatable && session.response_written().is_none() {
+        if repeatable && !has_answered(session) {
             error.retry.decide_reuse(client_reused);
         } else {
             error.set_retry(false);
@@ -290,7 +355,7 @@ impl ProxyHttp for Gateway {
             .get_or_insert_with(|| respond::refusal_of(error));
         session.set_keepalive(None);
         tracing::debug!(%error, ?refusal, "request failed");
-        if session.response_written().is_none() {
+        if !has_answered(session) {
             // An error means that the client is gone, which is nothing to act on.
             let _ = respond::refuse(session, ctx.connection.as_deref(), refusal).await;
         }
@@ -307,7 +372,7 @@ impl ProxyHttp for Gateway {
             ctx.refusal
                 .get_or_insert_with(|| respond::refusal_of(error));
         }
-        report::report(session, ctx, &self.shared.access_log);
+        report::report(session, ctx);
         if let Some(connection) = &ctx.connection {
             connection.request_ends();
         }

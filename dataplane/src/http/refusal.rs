@@ -54,6 +54,8 @@ pub(crate) enum Refusal {
     BackendTimeout,
     /// The client was gone before the answer was; nothing is sent.
     ClientGone,
+    /// The data plane was stopped before the answer was complete; nothing more is sent.
+    CutOff,
     /// Our own fault.
     Internal,
 }
@@ -91,7 +93,7 @@ impl Refusal {
                 StatusCode::BAD_GATEWAY
             }
             Self::ConnectTimeout | Self::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::ClientGone => return None,
+            Self::ClientGone | Self::CutOff => return None,
         })
     }
 
@@ -118,7 +120,7 @@ impl Refusal {
             Self::BackendClosed => "backend closed the connection\n",
             Self::BackendProtocol => "bad answer from backend\n",
             Self::BackendTimeout => "backend took too long\n",
-            Self::ClientGone => "",
+            Self::ClientGone | Self::CutOff => "",
             Self::Internal => "internal error\n",
         }
     }
@@ -145,6 +147,7 @@ impl Refusal {
             Self::BackendProtocol => ResponseFlag::BackendProtocol,
             Self::BackendTimeout => ResponseFlag::Timeout,
             Self::ClientGone => ResponseFlag::ClientClosed,
+            Self::CutOff => ResponseFlag::Draining,
             Self::Internal => ResponseFlag::Internal,
         }
     }
@@ -173,13 +176,15 @@ impl Refusal {
             | Self::BackendProtocol
             | Self::BackendTimeout
             | Self::ClientGone
+            | Self::CutOff
             | Self::Internal => Afterwards::Close,
         }
     }
 }
 
 // Heads that never become requests: pingora answers those before any of its phases, with its own
-// name in `Server` and no body. `listener::stream` sends these bytes instead.
+// name in `Server` and no body. `listener::stream` sends these bytes instead, and the last word on a
+// connection that is closed with an answer owed.
 
 /// The status in an HTTP/1 answer's first line; 400 if there is none to be seen.
 pub(crate) fn status_of(answer: &[u8]) -> u16 {
@@ -199,7 +204,7 @@ pub(crate) fn flag_of(status: u16) -> ResponseFlag {
     }
 }
 
-/// The whole answer to a head that is refused with `status`.
+/// The whole answer that refuses a head, or gives a request up, with `status`.
 pub(crate) fn head_refusal(status: u16) -> &'static [u8] {
     match status {
         405 => {
@@ -209,6 +214,10 @@ pub(crate) fn head_refusal(status: u16) -> &'static [u8] {
         431 => {
             b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
               content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\n\r\nrequest header too large\n"
+        }
+        504 => {
+            b"HTTP/1.1 504 Gateway Timeout\r\nconnection: close\r\n\
+              content-type: text/plain; charset=utf-8\r\ncontent-length: 22\r\n\r\nbackend took too long\n"
         }
         _ => {
             b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
@@ -223,7 +232,7 @@ mod tests {
 
     #[test]
     fn refusals_declare_the_length_of_their_body() {
-        for status in [400, 405, 431] {
+        for status in [400, 405, 431, 504] {
             let text = std::str::from_utf8(head_refusal(status)).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             assert!(

@@ -7,12 +7,41 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::ctx::RequestCtx;
-use crate::access_log::{AccessLog, Record};
+use super::refusal::Refusal;
+use crate::access_log::Record;
 
-/// Counts and logs a request.
-pub(crate) fn report(session: &Session, ctx: &RequestCtx, log: &AccessLog) {
+/// Starts the record of a request, as long as its head is at hand.
+pub(crate) fn begin(session: &Session, ctx: &mut RequestCtx) {
+    ctx.unreported = true;
+    ctx.record = ctx.log.record();
+    if let Some(record) = &mut ctx.record {
+        fill_request(record, session.req_header());
+    }
+}
+
+/// Counts and logs a request that came to its end.
+pub(crate) fn report(session: &Session, ctx: &mut RequestCtx) {
+    ctx.status = session.response_written().map(|answer| answer.status);
+    ctx.bytes_in = session.as_downstream().body_bytes_read();
+    ctx.bytes_out = session.as_downstream().body_bytes_sent();
+    settle(ctx);
+}
+
+/// Counts and logs a request that was given up, unless that is done already.
+pub(crate) fn cut_off(ctx: &mut RequestCtx) {
+    if !ctx.unreported {
+        return;
+    }
+    let missed = ctx.deadline.missed();
+    ctx.status = ctx.status.or(missed.and_then(|missed| missed.status));
+    ctx.refusal
+        .get_or_insert(missed.map_or(Refusal::CutOff, |missed| missed.refusal));
+    settle(ctx);
+}
+
+fn settle(ctx: &mut RequestCtx) {
+    ctx.unreported = false;
     let duration = ctx.started.elapsed();
-    let status = session.response_written().map(|answer| answer.status);
     if let Some(connection) = &ctx.connection {
         let gateway = &connection.gateway;
         if let Some(refusal) = ctx.refusal {
@@ -20,7 +49,7 @@ pub(crate) fn report(session: &Session, ctx: &RequestCtx, log: &AccessLog) {
         }
         let route = ctx.spot.as_ref().and_then(|spot| spot.metrics.as_deref());
         let counts = route.unwrap_or(&gateway.unrouted);
-        counts.request(status, duration);
+        counts.request(ctx.status, duration);
         counts
             .retries
             .add(u64::try_from(ctx.attempts.saturating_sub(1)).unwrap_or(0));
@@ -28,28 +57,28 @@ pub(crate) fn report(session: &Session, ctx: &RequestCtx, log: &AccessLog) {
             .connect_failures
             .add(u64::try_from(ctx.failed.len()).unwrap_or(0));
     }
-    if let Some(mut record) = log.record() {
-        fill(&mut record, session, ctx, duration);
-        record.status = status;
-        log.submit(record);
+    if let Some(mut record) = ctx.record.take() {
+        fill(&mut record, ctx, duration);
+        ctx.log.submit(record);
     }
 }
 
-fn fill(record: &mut Record, session: &Session, ctx: &RequestCtx, duration: Duration) {
+fn fill(record: &mut Record, ctx: &RequestCtx, duration: Duration) {
     record.time = SystemTime::now()
         .checked_sub(duration)
         .unwrap_or(SystemTime::UNIX_EPOCH);
     record.duration = duration;
+    record.status = ctx.status;
     record.place = ctx.spot.as_ref().map(|spot| spot.place.clone());
-    record.bytes_in = u64::try_from(session.as_downstream().body_bytes_read()).unwrap_or(u64::MAX);
-    record.bytes_out = u64::try_from(session.as_downstream().body_bytes_sent()).unwrap_or(u64::MAX);
+    record.bytes_in = u64::try_from(ctx.bytes_in).unwrap_or(u64::MAX);
+    record.bytes_out = u64::try_from(ctx.bytes_out).unwrap_or(u64::MAX);
     record.upstream = ctx
         .pick
         .filter(|_| ctx.attempts > 0)
         .map(|pick| pick.address);
     let asked = ctx.asked.unwrap_or_default();
     record.upstream_duration = ctx.answered.map(|answered| answered.saturating_sub(asked));
-    record.flag = ctx.refusal.map(super::refusal::Refusal::flag);
+    record.flag = ctx.refusal.map(Refusal::flag);
     record.detail.clone_from(&ctx.detail);
     if let Some(connection) = &ctx.connection {
         record.peer = Some(connection.peer);
@@ -59,7 +88,6 @@ fn fill(record: &mut Record, session: &Session, ctx: &RequestCtx, duration: Dura
             record.client_subject.clone_from(&tls.client_subject);
         }
     }
-    fill_request(record, session.req_header());
 }
 
 fn fill_request(record: &mut Record, request: &RequestHeader) {

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use portcullis_ir::ListenerId;
 use tokio::sync::{Notify, watch};
 
@@ -35,6 +35,8 @@ pub(crate) struct Connection {
     /// Heads read so far: tells the watchdog that progress was made. Wraps.
     heads: AtomicU32,
     lingers: AtomicBool,
+    /// The status to say before the stream is dropped; 0 for none.
+    last_word: AtomicU16,
     became_idle: Notify,
     asked_to_leave: Notify,
     stage: watch::Receiver<Stage>,
@@ -71,9 +73,9 @@ pub(crate) enum HttpVersion {
 pub(crate) enum Phase {
     /// Between requests; nothing of the next has arrived.
     Idle = 0,
-    /// A request's head is arriving. What is written now is pingora's own refusal.
+    /// A request's head is arriving.
     Head = 1,
-    /// A request is served.
+    /// A request is served. What is written in any other phase is pingora's own refusal.
     Request = 2,
 }
 
@@ -97,6 +99,7 @@ impl Connection {
             head_bytes: AtomicUsize::new(0),
             heads: AtomicU32::new(0),
             lingers: AtomicBool::new(false),
+            last_word: AtomicU16::new(0),
             became_idle: Notify::new(),
             asked_to_leave: Notify::new(),
             stage: entrance.signals.stage.clone(),
@@ -138,6 +141,17 @@ impl Connection {
     /// An answer goes out before its request has been read to the end.
     pub(crate) fn answers_early(&self) {
         self.lingers.store(true, Ordering::Relaxed);
+    }
+
+    /// The connection is about to be dropped with an answer owed.
+    pub(crate) fn set_last_word(&self, status: StatusCode) {
+        self.last_word.store(status.as_u16(), Ordering::Relaxed);
+    }
+
+    /// What [`Connection::set_last_word`] set.
+    pub(crate) fn last_word(&self) -> Option<u16> {
+        let status = self.last_word.load(Ordering::Relaxed);
+        (status != 0).then_some(status)
     }
 
     /// Whether unread input is to be expected when the connection is closed.

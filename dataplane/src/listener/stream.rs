@@ -157,7 +157,9 @@ impl AsyncWrite for ClientStream {
         if this.connection.version == HttpVersion::Http2 {
             return Pin::new(&mut this.transport).poll_write(cx, buf);
         }
-        if this.connection.phase() == Phase::Head {
+        // Bytes that came with the request before are parsed without a read: not even
+        // `Phase::Head` is certain then.
+        if this.connection.phase() != Phase::Request {
             if this.reading == Reading::On {
                 this.refuse(refusal::status_of(buf));
             }
@@ -270,8 +272,15 @@ impl fmt::Debug for ClientStream {
 }
 
 impl Drop for ClientStream {
-    /// Says goodbye if that takes no waiting: a TLS client tells close_notify from a cut.
+    /// Says goodbye if that takes no waiting: a client that is owed an answer gets a short one, and
+    /// a TLS client tells close_notify from a cut.
     fn drop(&mut self) {
+        if let Some(status) = self.connection.last_word() {
+            let mut cx = Context::from_waker(Waker::noop());
+            self.unwritten
+                .extend_from_slice(refusal::head_refusal(status));
+            let _ = Pin::new(&mut *self).poll_flush(&mut cx);
+        }
         if let Transport::Tls(stream) = &mut self.transport {
             let mut cx = Context::from_waker(Waker::noop());
             let _ = Pin::new(stream.as_mut()).poll_shutdown(&mut cx);

@@ -11,7 +11,7 @@ use portcullis_ir::{HttpRule, WeightedBackend};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 
-use crate::backend::{custom, echo, read_head, refusing};
+use crate::backend::{always, custom, echo, read_head, refusing};
 use crate::client::{Connection, get, get_request};
 use crate::snapshot::{Plane, Scene, scene, to};
 
@@ -300,6 +300,100 @@ async fn a_route_limits_how_long_its_backend_is_waited_for() {
         let plane = Plane::serving(&scene).await;
         assert_eq!(get(plane.at(80), "a.example", "/").await.status, 504);
     }
+}
+
+fn limited(at: SocketAddr, limit: Duration) -> Scene {
+    let timeouts = Timeouts {
+        request: None,
+        backend_request: Some(limit),
+    };
+    let rule = HttpRule {
+        timeouts,
+        ..to("a")
+    };
+    scene()
+        .http("web", 80, "")
+        .backend("a", BackendProtocol::Http1, &[at])
+        .rule("web", "a.example", "/", rule)
+}
+
+#[tokio::test]
+async fn no_upgrade_lifts_the_timeouts_of_a_route() {
+    let silent = custom(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        let _ = stream.read_u8().await;
+    })
+    .await;
+    let plane = Plane::serving(&limited(silent.at, Duration::from_millis(50))).await;
+    for protocol in ["x", "h2c", "websocket"] {
+        let mut connection = Connection::open(plane.at(80)).await;
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: {protocol}\r\nConnection: Upgrade\r\n\r\n"
+        );
+        let reply = connection.exchange(request).await;
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (504, "backend took too long\n"),
+            "{protocol}"
+        );
+        assert!(connection.is_closed().await, "{protocol}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_may_rest_for_longer_than_its_handshake() {
+    let limit = Duration::from_millis(100);
+    let backend = custom(move |mut stream, _| async move {
+        read_head(&mut stream).await;
+        let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        tokio::time::sleep(2 * limit).await;
+        stream.write_all(b"late").await.unwrap();
+    })
+    .await;
+    let plane = Plane::serving(&limited(backend.at, limit)).await;
+    let mut connection = Connection::open(plane.at(80)).await;
+    let request =
+        "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    connection.send(request).await;
+    let head = connection.head().await.unwrap();
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    let mut late = [0; 4];
+    connection.0.read_exact(&mut late).await.unwrap();
+    assert_eq!(&late, b"late");
+}
+
+#[tokio::test]
+async fn a_101_that_nobody_asked_for_is_a_502() {
+    let backend =
+        always("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n");
+    let plane = Plane::serving(&to_backends(&[backend.await.at])).await;
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a.example\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    ] {
+        let mut connection = Connection::open(plane.at(80)).await;
+        let reply = connection.exchange(request).await;
+        assert_eq!(reply.status, 502, "{request}");
+        assert!(connection.is_closed().await, "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_after_an_interim_answer_is_answered() {
+    let backend = custom(|mut stream, _| async move {
+        read_head(&mut stream).await;
+        let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+        stream.write_all(hints).await.unwrap();
+    })
+    .await;
+    let plane = Plane::serving(&to_backends(&[backend.at])).await;
+    let mut connection = Connection::open(plane.at(80)).await;
+    let request = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(connection.exchange(request).await.status, 103);
+    assert_eq!(connection.receive().await.unwrap().status, 502);
 }
 
 #[tokio::test]

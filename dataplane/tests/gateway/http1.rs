@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use portcullis_ir::BackendProtocol;
 use portcullis_ir::backend::BackendTarget;
+use tokio::io::AsyncReadExt;
 
 use crate::backend::{always, echo};
 use crate::client::{Connection, get, get_request};
@@ -259,6 +260,58 @@ async fn what_is_between_backend_and_gateway_stays_there() {
     for name in ["x-private", "keep-alive", "proxy-connection", "upgrade"] {
         assert_eq!(reply.header(name), None, "{name}");
     }
+}
+
+#[tokio::test]
+async fn fields_that_do_not_belong_in_an_answer_are_taken_out() {
+    let backend = always(
+        "HTTP/1.1 200 OK\r\nTE: trailers\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n\
+         0\r\nx-sum: 1\r\n\r\n",
+    )
+    .await;
+    let plane = Plane::serving(&to_backend(backend.at)).await;
+    let reply = get(plane.at(80), "a.example", "/").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!((reply.header("te"), reply.header("trailer")), (None, None));
+
+    let backend = always("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n").await;
+    let plane = Plane::serving(&to_backend(backend.at)).await;
+    let reply = get(plane.at(80), "a.example", "/").await;
+    assert_eq!((reply.status, reply.header("content-length")), (204, None));
+}
+
+#[tokio::test]
+async fn an_http10_client_gets_what_http10_has() {
+    for backend in [
+        "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n\
+         HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nonetwo",
+    ] {
+        let backend = always(backend).await;
+        let plane = Plane::serving(&to_backend(backend.at)).await;
+        let mut connection = Connection::open(plane.at(80)).await;
+        let request = "GET / HTTP/1.0\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+        connection.send(request).await;
+        let head = connection.head().await.unwrap();
+        assert!(head.starts_with("http/1.1 200 "), "{head}");
+        assert!(!head.contains("transfer-encoding"), "{head}");
+        let mut body = String::new();
+        (connection.0.read_to_string(&mut body).await).unwrap();
+        assert_eq!(body, "onetwo");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_head_behind_another_request_is_refused_like_a_first() {
+    let plane = echoing().await;
+    let mut connection = Connection::open(plane.at(80)).await;
+    let both = get_request("a.example", "/") + "bad\r\n\r\n";
+    assert_eq!(connection.exchange(both).await.status, 200);
+    let reply = connection.receive().await.unwrap();
+    assert_eq!((reply.status, reply.body.as_str()), (400, "bad request\n"));
+    assert_eq!(reply.header("server"), None);
+    assert_eq!(reply.header("connection"), Some("close"));
+    assert!(connection.is_closed().await);
 }
 
 #[tokio::test]

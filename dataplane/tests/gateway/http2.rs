@@ -191,6 +191,107 @@ async fn own_answers_work_over_http2() {
 }
 
 #[tokio::test]
+async fn answers_that_http2_has_no_words_for_still_reach_its_clients() {
+    for (answer, expected) in [
+        (
+            "HTTP/1.1 200 OK\r\nTE: gzip\r\nTrailer: x\r\nContent-Length: 0\r\n\r\n",
+            200,
+        ),
+        ("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+            502,
+        ),
+    ] {
+        let backend = crate::backend::always(answer).await;
+        let plane = Plane::serving(&to_backend(BackendProtocol::Http1, backend.at)).await;
+        let (mut sender, _connection) =
+            http2(TcpStream::connect(plane.at(80)).await.unwrap()).await;
+        let response = sender.send_request(request("http://a.example/", "")).await;
+        let response = response.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{answer}");
+        for name in ["te", "trailer"] {
+            assert!(!response.headers().contains_key(name), "{answer}");
+        }
+    }
+}
+
+/// Sends the head and the first byte of a body whose end is up to the returned sender.
+async fn slow_upload(
+    at: SocketAddr,
+) -> (
+    tokio::sync::mpsc::Sender<&'static str>,
+    hyper::Result<Response<hyper::body::Incoming>>,
+) {
+    let (writer, mut written) = tokio::sync::mpsc::channel(1);
+    let frames = futures_util::stream::poll_fn(move |cx| {
+        let next = written.poll_recv(cx);
+        next.map(|text: Option<&str>| {
+            text.map(|text| Ok::<_, Infallible>(Frame::data(Bytes::from(text))))
+        })
+    });
+    let io = TokioIo::new(TcpStream::connect(at).await.unwrap());
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    writer.send("x").await.unwrap();
+    let request = Request::builder()
+        .method("POST")
+        .uri("http://a.example/")
+        .body(StreamBody::new(frames))
+        .unwrap();
+    (writer, sender.send_request(request).await)
+}
+
+#[tokio::test]
+async fn a_client_that_stops_within_its_body_is_given_up() {
+    let backend = custom(|mut stream, _| async move {
+        use tokio::io::AsyncReadExt;
+        let mut everything = Vec::new();
+        let _ = stream.read_to_end(&mut everything).await;
+    })
+    .await;
+    let config = portcullis_dataplane::Config {
+        body_timeout: std::time::Duration::from_millis(50),
+        ..crate::snapshot::config()
+    };
+    let scene = to_backend(BackendProtocol::Http1, backend.at);
+    let plane = Plane::start(&scene, config).await;
+    let (_writer, outcome) = slow_upload(plane.at(80)).await;
+    assert!(outcome.is_err(), "{outcome:?}");
+    let mut http1 = Connection::open(plane.at(80)).await;
+    let request = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nx";
+    assert_eq!(http1.exchange(request).await.status, 408);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_answered_may_rest() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let limit = std::time::Duration::from_millis(50);
+    let backend = custom(move |mut stream, _| async move {
+        read_head(&mut stream).await;
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        tokio::time::sleep(3 * limit).await;
+        stream.write_all(b"4\r\nlate\r\n0\r\n\r\n").await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
+    let config = portcullis_dataplane::Config {
+        body_timeout: limit,
+        ..crate::snapshot::config()
+    };
+    let scene = to_backend(BackendProtocol::Http1, backend.at);
+    let plane = Plane::start(&scene, config).await;
+    let (writer, outcome) = slow_upload(plane.at(80)).await;
+    let body = outcome.unwrap().into_body();
+    let body = tokio::spawn(async { body.collect().await.unwrap().to_bytes() });
+    assert_eq!(body.await.unwrap(), "late");
+    drop(writer);
+}
+
+#[tokio::test]
 async fn draining_says_goaway_and_finishes_streams() {
     let (arrived, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (at_backend, go) = (Arc::clone(&arrived), Arc::clone(&answer));

@@ -1,15 +1,18 @@
 //! What the data plane tells about itself.
 
+use std::time::Duration;
+
 use portcullis_dataplane::Config;
 use portcullis_dataplane::access_log::{AccessLog, Target};
 use portcullis_dataplane::admin::Introspect;
 use portcullis_dataplane::metrics::Metrics;
 use portcullis_ir::BackendProtocol;
 use portcullis_ir::tls::Certificate;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::backend::echo;
+use crate::backend::{custom, echo, read_head};
 use crate::certs::{ca, client};
-use crate::client::get;
+use crate::client::{Connection, get, get_request};
 use crate::snapshot::{Plane, config, scene};
 
 #[tokio::test]
@@ -62,6 +65,60 @@ async fn requests_are_logged_and_counted() {
     for line in ["portcullis_requests_total", "no_route", "listener=\"web\""] {
         assert!(exposition.contains(line), "{line}: {exposition}");
     }
+}
+
+#[tokio::test]
+async fn what_is_cut_off_at_the_end_is_logged() {
+    let backend = custom(|mut stream, _| async move {
+        if read_head(&mut stream).await.contains("/tunnel") {
+            let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+        }
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
+    let metrics = Metrics::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let access_log = AccessLog::start(&Target::File(file.clone()), &metrics).unwrap();
+    let scene = scene()
+        .http("web", 80, "")
+        .backend("a", BackendProtocol::Http1, &[backend.at])
+        .route("web", "a.example", "/", "a");
+    let drain = portcullis_dataplane::DrainConfig {
+        min: Duration::ZERO,
+        max: Duration::from_millis(50),
+    };
+    let config = Config {
+        metrics: metrics.clone(),
+        access_log: access_log.clone(),
+        drain,
+        ..config()
+    };
+    let plane = Plane::start(&scene, config).await;
+    let mut tunnel = Connection::open(plane.at(80)).await;
+    let upgrade = "GET /tunnel HTTP/1.1\r\nHost: a.example\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\n\r\n";
+    assert_eq!(tunnel.exchange(upgrade).await.status, 101);
+    let mut waiting = Connection::open(plane.at(80)).await;
+    waiting.send(get_request("a.example", "/wait")).await;
+    while backend.connections() < 2 {
+        tokio::task::yield_now().await;
+    }
+    plane.plane.drain().await;
+    drop(plane);
+    access_log.flush();
+
+    let log = std::fs::read_to_string(file).unwrap();
+    for part in ["\"/tunnel\"", "\"/wait\""] {
+        let line = log.lines().find(|line| line.contains(part));
+        let record: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+        assert!(record.to_string().contains("draining"), "{record}");
+        let status = record["status"].as_u64();
+        let expected = if part.contains("tunnel") { 101 } else { 0 };
+        assert_eq!(status, Some(expected), "{record}");
+    }
+    assert_eq!(log.lines().count(), 2, "{log}");
 }
 
 #[tokio::test]

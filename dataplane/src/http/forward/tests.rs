@@ -68,7 +68,7 @@ fn nominated_headers_go_but_framing_stays() {
     ] {
         response.append_header(name, value).unwrap();
     }
-    strip_hop_by_hop(&mut response);
+    strip_hop_by_hop(&mut response, Trailers::Dropped);
     let mut names: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["connection", "content-length", "x-two"]);
@@ -79,6 +79,29 @@ fn a_tunnels_answer_is_left_alone() {
     let mut response = ResponseHeader::build(101, None).unwrap();
     response.append_header("connection", "upgrade").unwrap();
     response.append_header("upgrade", "websocket").unwrap();
-    strip_hop_by_hop(&mut response);
+    strip_hop_by_hop(&mut response, Trailers::Dropped);
     assert_eq!(response.headers.len(), 2);
+}
+
+#[test]
+fn what_frames_no_answer_is_taken_out() {
+    for (status, trailers, left) in [
+        (200, Trailers::Dropped, &["content-length"][..]),
+        (200, Trailers::Passed, &["content-length", "trailer"]),
+        (204, Trailers::Dropped, &[]),
+        (304, Trailers::Dropped, &["content-length"]),
+    ] {
+        let mut response = ResponseHeader::build(status, None).unwrap();
+        for (name, value) in [
+            ("te", "gzip"),
+            ("trailer", "x-sum"),
+            ("content-length", "5"),
+        ] {
+            response.append_header(name, value).unwrap();
+        }
+        strip_hop_by_hop(&mut response, trailers);
+        let mut names: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, left, "{status} {trailers:?}");
+    }
 }
