@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use portcullis_api::status::ConditionType;
 use portcullis_api::{AnyObject, Objects};
+use portcullis_folder::watch::BeingWritten;
 use portcullis_folder::{Contents, Finding, LineColumn, Origin, Scanner, Severity, Shelf};
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ pub(crate) fn run(config: &Check) -> Exit {
         output,
         strictness,
     } = config;
-    let sight = Scanner::new(roots.clone()).scan(&BTreeSet::new());
+    let sight = Scanner::new(roots.clone()).scan(&BeingWritten::default());
     let (objects, findings) = findings(Shelf::default().update(sight));
     let fails = findings
         .iter()

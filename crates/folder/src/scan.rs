@@ -17,6 +17,7 @@ pub use self::mounts::{Mount, MountName};
 pub use self::reading::Reading;
 use self::reading::Readings;
 use self::walk::Walk;
+use crate::watch::{BeingWritten, Patience};
 
 /// Where to look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub struct Sight {
     pub files: BTreeMap<Place, Reading>,
     /// Every mounted Secret. The first of several folders with the same one counts.
     pub mounts: BTreeMap<MountName, Mount>,
-    /// Folders that could not be looked into; what they held before is unknown, not gone.
+    /// What could not be looked into: what it held before is unknown, not gone.
     pub lost: Vec<Lost>,
     /// What to watch, to learn of changes.
     pub watch: WatchList,
@@ -52,13 +53,23 @@ pub struct Sight {
     pub unsettled: bool,
 }
 
-/// A folder that could not be looked into.
+/// A folder that could not be looked into, or a file that has not been closed for long.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lost {
-    /// The folder, beginning as the user wrote it.
+    /// The folder or file, beginning as the user wrote it.
     pub path: PathBuf,
-    /// What the system said.
+    /// What the system said, or what is the matter.
     pub reason: String,
+}
+
+impl Lost {
+    fn unclosed(path: &Path) -> Self {
+        let reason = "someone writes to it and has not closed it; what it held before stays in \
+                      force until they do"
+            .to_owned();
+        let path = path.to_owned();
+        Self { path, reason }
+    }
 }
 
 /// What to watch, as absolute paths.
@@ -91,9 +102,8 @@ impl Scanner {
         }
     }
 
-    /// Looks at everything. A file of `being_written` (absolute paths) is taken as it was before,
-    /// or as absent when it is new.
-    pub fn scan(&mut self, being_written: &BTreeSet<PathBuf>) -> Sight {
+    /// Looks at everything. A file of `being_written` is taken as [`Patience`] says.
+    pub fn scan(&mut self, being_written: &BeingWritten) -> Sight {
         let Self {
             roots,
             readings,
@@ -105,7 +115,11 @@ impl Scanner {
         for (root, folder) in roots.manifests.iter().enumerate() {
             sight.watch.watch_root(folder);
             for path in walk.manifests_below(folder) {
-                let Some(reading) = readings.read(&path, being_written) else {
+                let patience = being_written.patience(&path);
+                if matches!(patience, Some(Patience::Strained | Patience::Over)) {
+                    sight.lost.push(Lost::unclosed(&path));
+                }
+                let Some(reading) = readings.read(&path, patience) else {
                     continue;
                 };
                 sight.watch.watch_link(&path);
@@ -116,7 +130,7 @@ impl Scanner {
             sight.watch.watch_root(folder);
             mounts::look(folder, &mut mounts, readings, &mut sight);
         }
-        sight.lost = [walk.lost, mounts.lost].concat();
+        sight.lost.extend(walk.lost.into_iter().chain(mounts.lost));
         for folder in walk.visited.into_iter().chain(mounts.visited) {
             sight.watch.watch_link(&folder);
             sight.watch.folders.insert(absolute(folder));

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use portcullis_api::{Kind, ObjectKey, Objects};
 
 use self::assembly::{Assembly, Outcome, Presence};
-use self::file::File;
+use self::file::{Extent, File};
 use self::generations::Generations;
 use crate::finding::{Finding, Severity};
 use crate::scan::{Lost, Mount, MountName, Place, Sight};
@@ -97,10 +97,15 @@ impl Shelf {
         let seen_mounts: BTreeSet<_> = mounts.keys().cloned().collect();
         for (place, reading) in files {
             let path = place.path.clone();
+            let extent = if is_lost(&path) {
+                Extent::Part
+            } else {
+                Extent::Whole
+            };
             shelved
                 .entry(place)
                 .or_default()
-                .read(&path, reading, tokens);
+                .read(&path, reading, extent, tokens);
         }
         for (name, mount) in mounts {
             shelve_mount(mounted, name, mount, tokens);
@@ -158,7 +163,7 @@ fn shelve_mount(
     let is_same = before.as_ref().is_some_and(|before| before.mount == mount);
     let mut file = before.map(|before| before.file).unwrap_or_default();
     if !is_same {
-        file.take(secret::read(&name, &mount), tokens);
+        file.take(secret::read(&name, &mount), Extent::Whole, tokens);
     }
     mounted.insert(name, Mounted { mount, file });
 }

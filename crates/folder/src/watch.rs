@@ -1,16 +1,16 @@
 //! Learning that something changed, from the kernel.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod writers;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+
+pub use self::writers::{BeingWritten, Patience, Writers};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::scan::WatchList;
-
-/// How long a file that someone writes to is taken as it was before, if they do not close it.
-const LONGEST_WRITE: Duration = Duration::from_secs(2);
 
 /// Watches folders.
 ///
@@ -118,43 +118,4 @@ fn notices(event: Event) -> Vec<Notice> {
         | EventKind::Other => Notice::Changed,
     };
     event.paths.into_iter().map(notice).collect()
-}
-
-/// Files that someone writes to.
-///
-/// A file that is cut short may well be valid, and lack half of its routes. So it is not read until
-/// its writer closes it, within a limit.
-#[derive(Debug, Default)]
-pub struct Writers {
-    since: BTreeMap<PathBuf, Instant>,
-}
-
-impl Writers {
-    /// Takes a notice in.
-    pub fn note(&mut self, notice: &Notice, now: Instant) {
-        match notice {
-            Notice::Writing(path) => {
-                self.since.entry(path.clone()).or_insert(now);
-            }
-            Notice::Changed(path) => {
-                self.since.remove(path);
-            }
-            Notice::Anything => self.since.clear(),
-        }
-    }
-
-    /// The files to leave alone at `now`.
-    pub fn busy(&mut self, now: Instant) -> BTreeSet<PathBuf> {
-        self.since
-            .retain(|_, since| now.duration_since(*since) < LONGEST_WRITE);
-        self.since.keys().cloned().collect()
-    }
-
-    /// When the first of them is read whether closed or not.
-    pub fn patience_ends(&self) -> Option<Instant> {
-        self.since
-            .values()
-            .min()
-            .map(|since| *since + LONGEST_WRITE)
-    }
 }

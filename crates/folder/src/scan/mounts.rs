@@ -4,8 +4,8 @@
 //! swaps the link `..data` to it, so that all keys change at once; each visible name is a link
 //! through `..data`. Plain files work as well.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -117,7 +117,7 @@ fn read_keys(data: &Path, readings: &mut Readings) -> io::Result<BTreeMap<String
         if key.starts_with('.') || path.is_dir() {
             continue;
         }
-        if let Some(reading) = readings.read(&path, &BTreeSet::new()) {
+        if let Some(reading) = readings.read(&path, None) {
             keys.insert(key.to_owned(), reading);
         }
     }

@@ -1,6 +1,6 @@
 //! Reading files again only when they may have changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::absolute;
+use crate::watch::Patience;
 
 /// The largest file that is read.
 const LARGEST: u64 = 64 << 20;
@@ -87,14 +87,11 @@ impl Readings {
         self.known.values().any(|known| !known.settled)
     }
 
-    /// What the file holds; `None` if it is new and being written, or gone.
-    pub(super) fn read(
-        &mut self,
-        path: &Path,
-        being_written: &BTreeSet<PathBuf>,
-    ) -> Option<Reading> {
+    /// What the file holds, or did before someone began to write; `None` if it is gone, or new and
+    /// not to be read yet.
+    pub(super) fn read(&mut self, path: &Path, patience: Option<Patience>) -> Option<Reading> {
         let scan = self.scan;
-        let held = !being_written.is_empty() && being_written.contains(&absolute(path.to_owned()));
+        let held = matches!(patience, Some(Patience::Unstrained | Patience::Strained));
         let metadata = fs::metadata(path);
         if metadata.is_err() && is_gone(path) {
             return None;

@@ -36,7 +36,7 @@ fn credentials(folder: &TempDir) -> Scanner {
 }
 
 fn scan(scanner: &mut Scanner) -> Sight {
-    scanner.scan(&BTreeSet::new())
+    scanner.scan(&BeingWritten::default())
 }
 
 /// Paths below the folder with their content.
@@ -205,15 +205,40 @@ fn a_file_that_is_being_written_is_taken_as_it_was() {
     scan(&mut scanner);
     write(&folder, "old.yaml", "ha");
     write(&folder, "new.yaml", "ha");
-    let busy = ["old.yaml", "new.yaml"]
-        .map(|name| folder.path().join(name))
-        .into();
-    let held = scanner.scan(&busy);
-    assert_eq!(
-        texts(&held, &folder),
-        [("old.yaml".to_owned(), "whole".to_owned())]
-    );
-    assert_eq!(texts(&scan(&mut scanner), &folder).len(), 2);
+    let busy = |patience| -> BeingWritten {
+        let file = |name| (folder.path().join(name), patience);
+        ["old.yaml", "new.yaml"].map(file).into_iter().collect()
+    };
+    let lost = ["new.yaml", "old.yaml"].map(|name| folder.path().join(name));
+    let cases = [(Patience::Unstrained, 0), (Patience::Strained, 2)];
+    for (patience, told) in cases {
+        let held = scanner.scan(&busy(patience));
+        let expected = [("old.yaml".to_owned(), "whole".to_owned())];
+        assert_eq!(texts(&held, &folder), expected, "{patience:?}");
+        let mut found: Vec<_> = held.lost.into_iter().map(|lost| lost.path).collect();
+        found.sort();
+        assert_eq!(found, lost[..told], "{patience:?}");
+    }
+    let read = scanner.scan(&busy(Patience::Over));
+    assert_eq!((texts(&read, &folder).len(), read.lost.len()), (2, 2));
+    let closed = scan(&mut scanner);
+    assert_eq!((texts(&closed, &folder).len(), closed.lost.len()), (2, 0));
+}
+
+#[test]
+fn a_file_that_is_being_written_is_known_through_a_link() {
+    let parent = folder(&[("real/a.yaml", "whole")]);
+    fs::create_dir(parent.path().join("conf")).unwrap();
+    symlink("../real/a.yaml", parent.path().join("conf/a.yaml")).unwrap();
+    let mut scanner = Scanner::new(Roots {
+        manifests: vec![parent.path().join("conf")],
+        credentials: Vec::new(),
+    });
+    scan(&mut scanner);
+    write(&parent, "real/a.yaml", "");
+    let busy = (parent.path().join("real/a.yaml"), Patience::Unstrained);
+    let held = scanner.scan(&[busy].into_iter().collect());
+    assert_eq!(texts(&held, &parent)[0].1, "whole");
 }
 
 #[test]

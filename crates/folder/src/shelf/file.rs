@@ -17,10 +17,20 @@ use crate::scan::Reading;
 #[derive(Debug, Default)]
 pub(super) struct File {
     reading: Option<Reading>,
+    extent: Extent,
     objects: Vec<Placed>,
-    /// Objects of an earlier version that the last one does not have, while it has a mistake.
+    /// Objects of an earlier version that the last one lacks, while it has a mistake or is a part.
     kept: Vec<Placed>,
     findings: Vec<Finding>,
+}
+
+/// How much of a file a reading gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Extent {
+    #[default]
+    Whole,
+    /// Someone writes to it still.
+    Part,
 }
 
 /// An object of a file.
@@ -59,19 +69,29 @@ impl File {
     }
 
     /// Takes in what the file holds now.
-    pub(super) fn read(&mut self, path: &Path, reading: Reading, tokens: &mut Tokens) {
-        if self.reading.as_ref() == Some(&reading) {
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        reading: Reading,
+        extent: Extent,
+        tokens: &mut Tokens,
+    ) {
+        // What seemed to be a part may turn out to be all.
+        let is_known = extent == Extent::Part || self.extent == Extent::Whole;
+        if is_known && self.reading.as_ref() == Some(&reading) {
             return;
         }
-        self.take(parse(path, &reading), tokens);
+        self.take(parse(path, &reading), extent, tokens);
         self.reading = Some(reading);
+        self.extent = extent;
     }
 
     /// Replaces what the file held.
     ///
     /// While there is a mistake in a file, nothing that was in it goes away: the object that is
-    /// missing may be the one with the mistake, or come after it.
-    pub(super) fn take(&mut self, read: Read, tokens: &mut Tokens) {
+    /// missing may be the one with the mistake, or come after it. Nor does it while the file may
+    /// be a part only.
+    pub(super) fn take(&mut self, read: Read, extent: Extent, tokens: &mut Tokens) {
         let Read { objects, findings } = read;
         let place = |(object, line)| Placed {
             object,
@@ -81,10 +101,8 @@ impl File {
         let before = std::mem::take(&mut self.objects);
         let before = before.into_iter().chain(std::mem::take(&mut self.kept));
         self.objects = objects.into_iter().map(place).collect();
-        if findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
-        {
+        let is_error = |finding: &Finding| finding.severity == Severity::Error;
+        if extent == Extent::Part || findings.iter().any(is_error) {
             let fresh: BTreeSet<_> = self.objects.iter().map(Placed::name).collect();
             let missing = before.filter(|old| !fresh.contains(&old.name()));
             self.kept = missing.collect();

@@ -162,6 +162,36 @@ fn a_lost_folder_keeps_its_objects_and_says_so() {
 }
 
 #[test]
+fn what_is_missing_from_a_file_that_is_not_closed_stays() {
+    let both = |a: &str| format!("{}---\n{}", route("a", a), route("b", "b"));
+    let mut desk = Desk::with(&[("f.yaml", &both("a1"))]);
+    desk.update();
+    desk.lost.push(Lost {
+        path: "f.yaml".into(),
+        reason: "not closed".to_owned(),
+    });
+    assert_eq!(desk.update().kept, BTreeMap::new());
+    desk.put("f.yaml", "");
+    let contents = desk.update();
+    assert_eq!(names(&contents), ["default/a", "default/b"]);
+    assert_eq!(contents.kept, BTreeMap::from([("f.yaml".into(), 2)]));
+    assert_eq!(said(&contents), ["f.yaml: error: not closed"]);
+    desk.put("f.yaml", &route("a", "a2"));
+    let contents = desk.update();
+    assert_eq!(
+        (host(&contents, "a").as_str(), names(&contents).len()),
+        ("a2", 2)
+    );
+    desk.lost.clear();
+    let contents = desk.update();
+    assert_eq!(
+        (names(&contents).len(), contents.kept.len()),
+        (1, 0),
+        "it is all of it"
+    );
+}
+
+#[test]
 fn the_first_of_two_files_with_an_object_counts() {
     let mut desk = Desk::with(&[("b.yaml", &route("r", "b")), ("c.yaml", &route("r", "c"))]);
     let contents = desk.update();
