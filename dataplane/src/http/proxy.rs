@@ -354,6 +354,7 @@ impl ProxyHttp for Gateway {
             .refusal
             .get_or_insert_with(|| respond::refusal_of(error));
         session.set_keepalive(None);
+        ctx.deadline.clear();
         tracing::debug!(%error, ?refusal, "request failed");
         if !has_answered(session) {
             // An error means that the client is gone, which is nothing to act on.

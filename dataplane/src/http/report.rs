@@ -21,6 +21,7 @@ pub(crate) fn begin(session: &Session, ctx: &mut RequestCtx) {
 
 /// Counts and logs a request that came to its end.
 pub(crate) fn report(session: &Session, ctx: &mut RequestCtx) {
+    ctx.deadline.clear();
     ctx.status = session.response_written().map(|answer| answer.status);
     ctx.bytes_in = session.as_downstream().body_bytes_read();
     ctx.bytes_out = session.as_downstream().body_bytes_sent();
