@@ -69,7 +69,7 @@ fn who_rests_listens() {
     let mut scene = Scene::new();
     scene.notice(Notice::Writing, "gateway.yaml");
     scene.follower.rest(&scene.notices, Duration::ZERO).unwrap();
-    let writers = &mut scene.follower.writers;
-    let busy = writers.busy(Instant::now());
-    assert!(busy.contains(&scene.folder.path().join("gateway.yaml")));
+    assert!(scene.notices.try_recv().is_err(), "it is taken in");
+    scene.write("gateway.yaml", "");
+    assert_eq!(scene.namespaces(), None, "as it was before");
 }
