@@ -26,9 +26,9 @@ pub(crate) fn attach(
     gateway: &GatewayDraft<'_>,
     objects: &Objects,
 ) -> Result<Vec<(usize, Vec<RouteHost>)>, Problem> {
-    let all = gateway.listeners.iter().enumerate();
+    let all = gateway.listeners_of(owner);
     let named: Vec<_> = all
-        .filter(|(_, listener)| listener.owner == *owner && is_named(listener, parent))
+        .filter(|(_, listener)| is_named(listener, parent))
         .collect();
     if named.is_empty() {
         return Err(no_matching_parent(parent, owner, gateway));
@@ -105,9 +105,9 @@ fn no_matching_parent(
     owner: &Owner,
     gateway: &GatewayDraft<'_>,
 ) -> Problem {
-    let own = gateway.listeners.iter().filter(|l| l.owner == *owner);
-    let there: Vec<String> = own
-        .map(|l| format!("{} on port {}", l.spec.name, l.spec.port))
+    let there: Vec<String> = gateway
+        .listeners_of(owner)
+        .map(|(_, l)| format!("{} on port {}", l.spec.name, l.spec.port))
         .collect();
     let wanted = match (&parent.section_name, parent.port) {
         (Some(name), Some(port)) => format!("listener {name} on port {port}"),

@@ -12,7 +12,7 @@ use portcullis_api::{Kind, ObjectKey, Objects};
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::{Backend, BackendId, BackendProtocol};
 
-use crate::grants::{Permission, Referrer, missing_grant, permission};
+use crate::grants::{Grants, Permission, Referrer, missing_grant};
 use crate::problem::Problem;
 use crate::tls::termination::group_kind;
 
@@ -23,6 +23,7 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 #[derive(Debug)]
 pub(crate) struct Backends<'a> {
     objects: &'a Objects,
+    grants: Grants<'a>,
     slices: BTreeMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>,
     known: BTreeMap<BackendId, Result<Arc<Backend>, Problem>>,
 }
@@ -39,6 +40,7 @@ impl<'a> Backends<'a> {
         }
         Self {
             objects,
+            grants: Grants::new(objects),
             slices,
             known: BTreeMap::new(),
         }
@@ -69,7 +71,7 @@ impl<'a> Backends<'a> {
                 ),
             ));
         }
-        if permission(self.objects, from, target) == Permission::NotPermitted {
+        if self.grants.permission(from, target) == Permission::NotPermitted {
             let message = missing_grant(from, target);
             return Err(Problem::new(ConditionReason::RefNotPermitted, message));
         }

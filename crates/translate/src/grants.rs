@@ -1,9 +1,11 @@
 //! The one place that decides whether a reference may cross a namespace border.
 
+use std::collections::BTreeMap;
+
 use portcullis_api::grant::{ReferenceGrantFrom, ReferenceGrantTo};
 use portcullis_api::kind::GATEWAY_GROUP;
 use portcullis_api::route::Target;
-use portcullis_api::{Kind, ObjectKey, Objects};
+use portcullis_api::{Kind, Objects};
 
 /// Who refers.
 #[derive(Clone, Copy, Debug)]
@@ -22,27 +24,46 @@ pub(crate) enum Permission {
     NotPermitted,
 }
 
-/// Whether `from` may refer to `to`.
-///
-/// "References to a resource in different namespace are invalid UNLESS there is a ReferenceGrant
-/// in the target namespace that allows" it. (`SecretObjectReference`, `BackendObjectReference`, …)
-pub(crate) fn permission(objects: &Objects, from: Referrer<'_>, to: Target<'_>) -> Permission {
-    let namespace = to.namespace.unwrap_or(from.namespace);
-    if namespace == from.namespace {
-        return Permission::Permitted;
+/// The ReferenceGrants, by the namespace they are in, and the kind and namespace they are for.
+#[derive(Debug)]
+pub(crate) struct Grants<'a>(BTreeMap<(&'a str, &'a str, &'a str), Vec<&'a [ReferenceGrantTo]>>);
+
+impl<'a> Grants<'a> {
+    pub(crate) fn new(objects: &'a Objects) -> Self {
+        let mut grants: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, grant) in &objects.reference_grants {
+            for from in &grant.spec.from {
+                let ReferenceGrantFrom {
+                    group,
+                    kind,
+                    namespace,
+                } = from;
+                if group == GATEWAY_GROUP {
+                    let place = (&*key.namespace, kind.as_str(), namespace.as_str());
+                    grants.entry(place).or_default().push(&*grant.spec.to);
+                }
+            }
+        }
+        Self(grants)
     }
-    let granted = objects
-        .reference_grants
-        .range(ObjectKey::new(namespace, "")..)
-        .take_while(|(key, _)| *key.namespace == *namespace)
-        .any(|(_, grant)| {
-            grant.spec.from.iter().any(|entry| is_from(entry, from))
-                && grant.spec.to.iter().any(|entry| is_to(entry, to))
-        });
-    if granted {
-        Permission::Permitted
-    } else {
-        Permission::NotPermitted
+
+    /// Whether `from` may refer to `to`.
+    ///
+    /// "References to a resource in different namespace are invalid UNLESS there is a
+    /// ReferenceGrant in the target namespace that allows" it. (`SecretObjectReference`,
+    /// `BackendObjectReference`, …)
+    pub(crate) fn permission(&self, from: Referrer<'_>, to: Target<'_>) -> Permission {
+        let namespace = to.namespace.unwrap_or(from.namespace);
+        if namespace == from.namespace {
+            return Permission::Permitted;
+        }
+        let place = (namespace, from.kind.as_str(), from.namespace);
+        let mut entries = self.0.get(&place).into_iter().flatten().copied().flatten();
+        if entries.any(|entry| is_to(entry, to)) {
+            Permission::Permitted
+        } else {
+            Permission::NotPermitted
+        }
     }
 }
 
@@ -53,15 +74,6 @@ pub(crate) fn missing_grant(from: Referrer<'_>, to: Target<'_>) -> String {
         "no ReferenceGrant in namespace {namespace} allows {}s of namespace {} to refer to {} {}",
         from.kind, from.namespace, to.kind, to.name
     )
-}
-
-fn is_from(entry: &ReferenceGrantFrom, from: Referrer<'_>) -> bool {
-    let ReferenceGrantFrom {
-        group,
-        kind,
-        namespace,
-    } = entry;
-    group == GATEWAY_GROUP && kind == from.kind.as_str() && namespace == from.namespace
 }
 
 /// "When [name is] unspecified, this policy refers to all resources of the specified Group and

@@ -7,6 +7,7 @@ mod overlap;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::ops::Range;
 
 use portcullis_api::gateway::{Listener, ProtocolType};
 use portcullis_api::route::RouteGroupKind;
@@ -36,10 +37,24 @@ pub(crate) struct GatewayDraft<'a> {
     /// ordered by creation time (oldest first) 3. ListenerSet ordered alphabetically by
     /// "{namespace}/{name}"." (`ListenerSetSpec.Listeners`)
     pub(crate) listeners: Vec<ListenerDraft<'a>>,
+    /// Where in `listeners` those of each object are.
+    owned: BTreeMap<Owner, Range<usize>>,
     /// Every ListenerSet that names it as its parent.
     pub(crate) sets: Vec<SetDraft<'a>>,
     /// The routes that attached.
     pub(crate) routes: Vec<Placed>,
+}
+
+impl<'a> GatewayDraft<'a> {
+    /// The listeners of one object, each with its number among all.
+    pub(crate) fn listeners_of(
+        &self,
+        owner: &Owner,
+    ) -> impl Iterator<Item = (usize, &ListenerDraft<'a>)> + use<'_, 'a> {
+        let range = self.owned.get(owner).cloned().unwrap_or_default();
+        let own = self.listeners.get(range.clone()).unwrap_or_default();
+        range.zip(own)
+    }
 }
 
 /// A ListenerSet with one of our Gateways as its parent.
@@ -149,18 +164,33 @@ impl ListenerDraft<'_> {
     }
 }
 
+/// Where a parentRef leads.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The Gateway's number.
+    gateway: usize,
+    /// The ListenerSet's number in it, if it leads to one.
+    set: Option<usize>,
+}
+
 /// Our Gateways, and where each parentRef leads.
 #[derive(Debug)]
 pub(crate) struct Drafts<'a> {
     drafts: Vec<GatewayDraft<'a>>,
-    parents: BTreeMap<Owner, usize>,
+    parents: BTreeMap<Owner, Place>,
 }
 
 impl<'a> Drafts<'a> {
     /// The Gateway behind a Gateway or ListenerSet of ours, with its number.
     pub(crate) fn parent(&self, owner: &Owner) -> Option<(usize, &GatewayDraft<'a>)> {
-        let index = *self.parents.get(owner)?;
-        Some((index, self.drafts.get(index)?))
+        let Place { gateway, set: _ } = *self.parents.get(owner)?;
+        Some((gateway, self.drafts.get(gateway)?))
+    }
+
+    /// The ListenerSet that is `owner`.
+    pub(crate) fn set(&self, owner: &Owner) -> Option<&SetDraft<'a>> {
+        let Place { gateway, set } = *self.parents.get(owner)?;
+        self.drafts.get(gateway)?.sets.get(set?)
     }
 
     pub(crate) fn draft_mut(&mut self, index: usize) -> Option<&mut GatewayDraft<'a>> {
@@ -191,10 +221,15 @@ pub(crate) fn drafts<'a>(
         let sets = sets.get(key).cloned().unwrap_or_default();
         let draft = draft(key, object, class_refused, sets, objects, credentials);
         let index = all.drafts.len();
-        let owners = draft.sets.iter().map(|set| (Kind::ListenerSet, &set.key));
-        for (kind, key) in owners.chain([(Kind::Gateway, key)]) {
+        let sets = draft.sets.iter().enumerate();
+        let sets = sets.map(|(number, set)| (Kind::ListenerSet, &set.key, Some(number)));
+        for (kind, key, set) in sets.chain([(Kind::Gateway, key, None)]) {
             let key = key.clone();
-            all.parents.insert(Owner { kind, key }, index);
+            let place = Place {
+                gateway: index,
+                set,
+            };
+            all.parents.insert(Owner { kind, key }, place);
         }
         all.drafts.push(draft);
     }
@@ -230,7 +265,7 @@ fn draft<'a>(
     objects: &'a Objects,
     credentials: &mut Credentials<'a>,
 ) -> GatewayDraft<'a> {
-    let mut lowering = Lowering::new(object, &key.namespace, objects, credentials);
+    let mut lowering = Lowering::new(object, &key.namespace, credentials);
     lowering.add(Kind::Gateway, key, &object.spec.listeners);
     conflict::mark(&mut lowering.listeners);
     let has_valid = lowering.listeners.iter().any(ListenerDraft::is_valid);
@@ -248,14 +283,16 @@ fn draft<'a>(
         });
     }
     let mut listeners = lowering.listeners;
+    let owned = lowering.owned;
     conflict::mark(&mut listeners);
     overlap::mark(&mut listeners);
     GatewayDraft {
         key: key.clone(),
         object,
         class_refused,
-        client_certificate: client_certificate(object, &key.namespace, objects, credentials),
+        client_certificate: client_certificate(object, &key.namespace, credentials),
         listeners,
+        owned,
         sets: drafts,
         routes: Vec::new(),
     }

@@ -249,10 +249,7 @@ impl<'a, K: RouteKind> Route<'a, K> {
         let Some((_, gateway)) = gateways.parent(&parent.owner) else {
             return Ok(Vec::new());
         };
-        let set = gateway
-            .sets
-            .iter()
-            .find(|set| parent.owner.kind == Kind::ListenerSet && set.key == parent.owner.key);
+        let set = gateways.set(&parent.owner);
         if let Some(refused) = set.and_then(|set| set.refused.as_ref()) {
             return Err(Problem::new(
                 ConditionReason::NotAllowedByListeners,

@@ -1,7 +1,10 @@
 //! Listeners that cannot share a port.
 
+use std::collections::BTreeMap;
+
 use portcullis_api::gateway::ProtocolType;
 use portcullis_api::status::ConditionReason;
+use portcullis_ir::{HostPattern, PortKey};
 
 use super::ListenerDraft;
 use crate::problem::{Problem, joined};
@@ -12,15 +15,23 @@ use crate::problem::{Problem, joined};
 /// indistinct Listeners must not be accepted for processing" (`GatewaySpec.Listeners`). Between
 /// objects precedence decides: the Gateway before its ListenerSets, older before younger.
 pub(super) fn mark(listeners: &mut [ListenerDraft<'_>]) {
-    let mut marks: Vec<Option<Mark>> = vec![None; listeners.len()];
-    for index in 0..listeners.len() {
-        let lost = against_earlier_owners(listeners, &marks, index);
-        if let (Some(lost), Some(slot)) = (lost, marks.get_mut(index)) {
-            *slot = Some(lost);
+    let mut standing = Standing::default();
+    let mut marks: Vec<Option<Mark>> = Vec::with_capacity(listeners.len());
+    for (index, listener) in listeners.iter().enumerate() {
+        let lost = against_earlier_owners(listeners, &standing, listener);
+        if lost.is_none() {
+            standing.add(index, listener);
         }
+        marks.push(lost);
     }
-    let mutual: Vec<Option<Mark>> = (0..listeners.len())
-        .map(|index| within_owner(listeners, &marks, index))
+    let mutual: Vec<Option<Mark>> = listeners
+        .iter()
+        .zip(&marks)
+        .enumerate()
+        .map(|(index, (listener, lost))| match lost {
+            Some(_) => None,
+            None => within_owner(listeners, &standing, index, listener),
+        })
         .collect();
     for ((listener, lost), mutual) in listeners.iter_mut().zip(marks).zip(mutual) {
         listener.conflict = lost.or(mutual).map(Mark::into_problem);
@@ -55,37 +66,69 @@ impl Mark {
     }
 }
 
-/// A loser against an earlier owner takes no part any more: who comes later may have the place.
-/// Those that conflict within their owner still hold it, for none of them has won.
-fn against_earlier_owners(
-    listeners: &[ListenerDraft<'_>],
-    marks: &[Option<Mark>],
-    index: usize,
-) -> Option<Mark> {
-    let listener = listeners.get(index)?;
-    let earlier = listeners.iter().zip(marks).take(index);
-    let standing = earlier.filter(|(other, mark)| mark.is_none() && other.owner != listener.owner);
-    conflicts(listener, standing.map(|(other, _)| other), Names::Owned)
+/// The numbers of the listeners that hold their place, so that each is compared with its rivals
+/// only: there may be thousands on one port.
+#[derive(Debug, Default)]
+struct Standing<'l> {
+    by_family: BTreeMap<(PortKey, Family), Vec<usize>>,
+    by_hostname: BTreeMap<(PortKey, Family, &'l HostPattern), Vec<usize>>,
 }
 
-fn within_owner(
-    listeners: &[ListenerDraft<'_>],
-    marks: &[Option<Mark>],
-    index: usize,
-) -> Option<Mark> {
-    let listener = listeners.get(index)?;
-    if marks.get(index)?.is_some() {
-        return None;
+impl<'l> Standing<'l> {
+    fn add(&mut self, index: usize, listener: &'l ListenerDraft<'_>) {
+        let Some(port) = listener.port_key().filter(|_| listener.is_bound()) else {
+            return;
+        };
+        let family = family(&listener.spec.protocol);
+        let same_family = self.by_family.entry((port, family)).or_default();
+        same_family.push(index);
+        let name = (port, family, &listener.hostname);
+        self.by_hostname.entry(name).or_default().push(index);
     }
-    let others = listeners.iter().zip(marks).enumerate();
-    let standing = others.filter(|(place, (other, mark))| {
-        *place != index && mark.is_none() && other.owner == listener.owner
-    });
-    conflicts(
-        listener,
-        standing.map(|(_, (other, _))| other),
-        Names::Plain,
-    )
+
+    /// Whoever has the port under another protocol, or the hostname on it; in their order.
+    fn rivals(&self, listener: &'l ListenerDraft<'_>) -> Vec<usize> {
+        let Some(port) = listener.port_key().filter(|_| listener.is_bound()) else {
+            return Vec::new();
+        };
+        let own = family(&listener.spec.protocol);
+        let lists = [Family::Plain, Family::Tls, Family::Stream].map(|family| {
+            if family == own {
+                self.by_hostname.get(&(port, family, &listener.hostname))
+            } else {
+                self.by_family.get(&(port, family))
+            }
+        });
+        let mut rivals: Vec<usize> = lists.into_iter().flatten().flatten().copied().collect();
+        rivals.sort_unstable();
+        rivals
+    }
+}
+
+/// A loser against an earlier owner takes no part any more: who comes later may have the place.
+/// Those that conflict within their owner still hold it, for none of them has won.
+fn against_earlier_owners<'l>(
+    listeners: &'l [ListenerDraft<'_>],
+    standing: &Standing<'l>,
+    listener: &'l ListenerDraft<'_>,
+) -> Option<Mark> {
+    let rivals = standing.rivals(listener).into_iter();
+    let rivals = rivals.filter_map(|rival| listeners.get(rival));
+    let earlier = rivals.filter(|rival| rival.owner != listener.owner);
+    conflicts(listener, earlier, Names::Owned)
+}
+
+fn within_owner<'l>(
+    listeners: &'l [ListenerDraft<'_>],
+    standing: &Standing<'l>,
+    index: usize,
+    listener: &'l ListenerDraft<'_>,
+) -> Option<Mark> {
+    let rivals = standing.rivals(listener).into_iter();
+    let others = rivals.filter(|rival| *rival != index);
+    let others = others.filter_map(|rival| listeners.get(rival));
+    let own = others.filter(|rival| rival.owner == listener.owner);
+    conflicts(listener, own, Names::Plain)
 }
 
 /// How a listener is named to the user.
@@ -140,7 +183,7 @@ fn conflict(a: &ListenerDraft<'_>, b: &ListenerDraft<'_>) -> Option<ConditionRea
 }
 
 /// Protocols that can share a port.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Family {
     /// Told apart by Host.
     Plain,

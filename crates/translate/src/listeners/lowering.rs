@@ -1,8 +1,11 @@
 //! From a listener as it is written to a draft.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
 use portcullis_api::gateway::{FrontendTlsValidation, Listener, ProtocolType};
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{Gateway, Kind, ObjectKey, Objects};
+use portcullis_api::{Gateway, Kind, ObjectKey};
 use portcullis_ir::{HostPattern, ListenerId};
 
 use super::{ListenerDraft, Owner, Presence, kinds};
@@ -16,47 +19,55 @@ use crate::tls::termination::{TlsFacts, TlsSpec, termination};
 pub(super) struct Lowering<'a, 'c> {
     gateway: &'a Gateway,
     namespace: &'c str,
-    objects: &'a Objects,
     credentials: &'c mut Credentials<'a>,
     pub(super) listeners: Vec<ListenerDraft<'a>>,
+    /// Where in `listeners` those of each object are.
+    pub(super) owned: BTreeMap<Owner, Range<usize>>,
 }
 
 impl<'a, 'c> Lowering<'a, 'c> {
     pub(super) fn new(
         gateway: &'a Gateway,
         namespace: &'c str,
-        objects: &'a Objects,
         credentials: &'c mut Credentials<'a>,
     ) -> Self {
         Self {
             gateway,
             namespace,
-            objects,
             credentials,
             listeners: Vec::new(),
+            owned: BTreeMap::new(),
         }
     }
 
     /// Reads the listeners of one object.
     pub(super) fn add(&mut self, kind: Kind, key: &ObjectKey, listeners: &'a [Listener]) {
+        let owner = Owner {
+            kind,
+            key: key.clone(),
+        };
+        let start = self.listeners.len();
+        let mut names = BTreeSet::new();
         for spec in listeners {
-            let owner = Owner {
-                kind,
-                key: key.clone(),
+            let name = if names.insert(spec.name.as_str()) {
+                Name::Free
+            } else {
+                Name::Taken
             };
-            let draft = self.listener(owner, spec);
+            let draft = self.listener(owner.clone(), spec, name);
             self.listeners.push(draft);
         }
+        self.owned.insert(owner, start..self.listeners.len());
     }
 
-    fn listener(&mut self, owner: Owner, spec: &'a Listener) -> ListenerDraft<'a> {
+    fn listener(&mut self, owner: Owner, spec: &'a Listener, name: Name) -> ListenerDraft<'a> {
         let (kinds, bad_kinds) = kinds::supported(spec);
         let hostname = HostPattern::parse(spec.hostname.as_deref().unwrap_or_default());
         let mut refused = refusal(spec);
         if let Err(error) = &hostname {
             refused.get_or_insert_with(|| Problem::unsupported(format!("hostname {error}")));
         }
-        if self.has(&owner, &spec.name) {
+        if name == Name::Taken {
             refused = Some(Problem::unsupported(format!(
                 "the name {} is taken by another listener; names must be unique",
                 spec.name
@@ -94,11 +105,6 @@ impl<'a, 'c> Lowering<'a, 'c> {
         }
     }
 
-    fn has(&self, owner: &Owner, name: &str) -> bool {
-        let mut listeners = self.listeners.iter();
-        listeners.any(|listener| listener.owner == *owner && listener.spec.name == name)
-    }
-
     fn tls(&mut self, id: &ListenerId, owner: &Owner, spec: &'a Listener) -> Option<TlsFacts> {
         if spec.protocol != ProtocolType::Https {
             return None;
@@ -117,8 +123,15 @@ impl<'a, 'c> Lowering<'a, 'c> {
             },
             validation,
         };
-        Some(termination(spec, self.objects, self.credentials))
+        Some(termination(spec, self.credentials))
     }
+}
+
+/// Whether a listener before it in the same object has its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Free,
+    Taken,
 }
 
 /// What the Gateway asks of clients on a port.

@@ -7,7 +7,7 @@ use portcullis_api::status::{ConditionReason, ConditionType};
 use super::gateway::Verdict as GatewayVerdict;
 use super::{fails, holds, listener};
 use crate::inputs::ObservedGateway;
-use crate::listeners::{GatewayDraft, ListenerDraft, SetDraft};
+use crate::listeners::{GatewayDraft, ListenerDraft, Owner, SetDraft};
 use crate::problem::{Problem, joined};
 
 /// What holds for a ListenerSet as a whole.
@@ -107,9 +107,12 @@ pub(crate) fn status(
 }
 
 fn listeners<'d, 'a>(
-    set: &'d SetDraft<'_>,
+    set: &SetDraft<'_>,
     gateway: &'d GatewayDraft<'a>,
-) -> impl Iterator<Item = &'d ListenerDraft<'a>> {
-    let all = gateway.listeners.iter();
-    all.filter(|l| l.owner.kind == Kind::ListenerSet && l.owner.key == set.key)
+) -> impl Iterator<Item = &'d ListenerDraft<'a>> + use<'d, 'a> {
+    let owner = Owner {
+        kind: Kind::ListenerSet,
+        key: set.key.clone(),
+    };
+    gateway.listeners_of(&owner).map(|(_, listener)| listener)
 }

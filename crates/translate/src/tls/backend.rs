@@ -2,19 +2,18 @@
 
 use portcullis_api::gateway::GatewayTls;
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{Gateway, Kind, ObjectKey, Objects};
+use portcullis_api::{Gateway, Kind, ObjectKey};
 use portcullis_ir::tls::Certificate;
 
 use super::credentials::Credentials;
 use super::termination::group_kind;
-use crate::grants::{Permission, Referrer, missing_grant, permission};
+use crate::grants::{Permission, Referrer, missing_grant};
 use crate::problem::Problem;
 
 /// What is wrong with `spec.tls.backend.clientCertificateRef`.
 pub(crate) fn client_certificate(
     gateway: &Gateway,
     namespace: &str,
-    objects: &Objects,
     credentials: &mut Credentials<'_>,
 ) -> Option<Problem> {
     let GatewayTls { backend, .. } = gateway.spec.tls.as_ref()?;
@@ -33,7 +32,7 @@ pub(crate) fn client_certificate(
             group_kind(target)
         ));
     }
-    if permission(objects, from, target) == Permission::NotPermitted {
+    if credentials.grants.permission(from, target) == Permission::NotPermitted {
         let message = format!("tls.backend: {}", missing_grant(from, target));
         return Some(Problem::new(ConditionReason::RefNotPermitted, message));
     }

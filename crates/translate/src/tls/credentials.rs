@@ -10,6 +10,7 @@ use portcullis_ir::tls::{Certificate, TrustBundle};
 
 use super::pair::{self, UnusableCertificate};
 use super::trust::{self, UnusableBundle};
+use crate::grants::Grants;
 
 /// Where CA certificates are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,8 @@ pub(crate) enum Store {
 #[derive(Debug)]
 pub(crate) struct Credentials<'a> {
     objects: &'a Objects,
+    /// Which of them may be referred to from where.
+    pub(crate) grants: Grants<'a>,
     now: i64,
     pairs: BTreeMap<ObjectKey, Option<Certificate>>,
     bundles: BTreeMap<(Store, ObjectKey), Option<TrustBundle>>,
@@ -40,6 +43,7 @@ impl<'a> Credentials<'a> {
     pub(crate) fn new(objects: &'a Objects, now: i64) -> Self {
         Self {
             objects,
+            grants: Grants::new(objects),
             now,
             pairs: BTreeMap::new(),
             bundles: BTreeMap::new(),

@@ -4,16 +4,16 @@ mod clients;
 
 use std::collections::BTreeMap;
 
+use portcullis_api::ObjectKey;
 use portcullis_api::gateway::{FrontendTlsValidation, ListenerTls, TlsMode};
 use portcullis_api::route::{SecretObjectReference, Target};
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{ObjectKey, Objects};
 use portcullis_ir::tls::{Certificate, TlsTermination, TrustBundle};
 use portcullis_ir::{CertificateId, TrustBundleId};
 
 use super::credentials::Credentials;
 use super::options::{self, TerminateMode};
-use crate::grants::{Permission, Referrer, missing_grant, permission};
+use crate::grants::{Permission, Referrer, missing_grant};
 use crate::problem::Problem;
 
 /// What came of a listener's TLS configuration.
@@ -60,13 +60,8 @@ pub(crate) struct TlsSpec<'a> {
 }
 
 /// Works out a listener's TLS.
-pub(crate) fn termination(
-    spec: TlsSpec<'_>,
-    objects: &Objects,
-    credentials: &mut Credentials<'_>,
-) -> TlsFacts {
+pub(crate) fn termination(spec: TlsSpec<'_>, credentials: &mut Credentials<'_>) -> TlsFacts {
     let mut reading = Reading {
-        objects,
         credentials,
         facts: TlsFacts {
             termination: TlsTermination {
@@ -118,7 +113,6 @@ fn plan(spec: TlsSpec<'_>) -> Result<Plan<'_>, Problem> {
 }
 
 struct Reading<'r, 'a> {
-    objects: &'r Objects,
     credentials: &'r mut Credentials<'a>,
     facts: TlsFacts,
 }
@@ -174,7 +168,7 @@ impl Reading<'_, '_> {
             let problem = Problem::new(ConditionReason::InvalidCertificateRef, message);
             return self.refuse_certificate(&format!("{}/{key}", target.kind), problem);
         }
-        if permission(self.objects, owner, target) == Permission::NotPermitted {
+        if self.credentials.grants.permission(owner, target) == Permission::NotPermitted {
             let message = missing_grant(owner, target);
             let problem = Problem::new(ConditionReason::RefNotPermitted, message);
             return self.refuse_certificate(&format!("Secret/{key}"), problem);

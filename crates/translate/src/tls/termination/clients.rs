@@ -7,7 +7,7 @@ use portcullis_ir::TrustBundleId;
 use portcullis_ir::tls::{ClientValidation, ClientValidationMode, TrustBundle};
 
 use super::{REFUSED, Reading, group_kind, key_of};
-use crate::grants::{Permission, Referrer, missing_grant, permission};
+use crate::grants::{Permission, Referrer, missing_grant};
 use crate::problem::Problem;
 use crate::tls::credentials::Store;
 
@@ -67,7 +67,7 @@ impl Reading<'_, '_> {
                 );
             }
         };
-        if permission(self.objects, gateway, target) == Permission::NotPermitted {
+        if self.credentials.grants.permission(gateway, target) == Permission::NotPermitted {
             let message = missing_grant(gateway, target);
             let problem = Problem::new(ConditionReason::RefNotPermitted, message);
             return (
@@ -125,7 +125,7 @@ impl Reading<'_, '_> {
         owner: Referrer<'_>,
     ) -> (TrustBundleId, Result<TrustBundle, Problem>) {
         let key = key_of(target, owner);
-        if permission(self.objects, owner, target) == Permission::NotPermitted {
+        if self.credentials.grants.permission(owner, target) == Permission::NotPermitted {
             let message = missing_grant(owner, target);
             let problem = Problem::new(ConditionReason::RefNotPermitted, message);
             return (refused_bundle(&format!("Secret/{key}")), Err(problem));
