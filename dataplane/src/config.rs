@@ -23,7 +23,7 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// How [`crate::DataPlane::drain`] ends.
     pub drain: DrainConfig,
-    /// How long a client may pause within a request's body.
+    /// How long a client may pause within a request's body; over HTTP/2 until its answer begins.
     pub body_timeout: Duration,
     /// Where requests are logged; shared by the process.
     pub access_log: AccessLog,
