@@ -1,6 +1,8 @@
 //! The thread that follows the folders.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,24 +24,30 @@ const SETTLING_LOOKS: usize = 20;
 const RESCAN: Duration = Duration::from_secs(10);
 /// How often to look when the kernel cannot tell us at all.
 const RESCAN_UNWATCHED: Duration = Duration::from_secs(1);
-/// Notices that wait to be read. When there are more, the rest are dropped: one that waits is
-/// enough to look again.
+/// Notices that wait to be read. When there are more, the rest are lost, and that they were is
+/// remembered.
 const NOTICES: usize = 4096;
 
 /// Wakes the thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Waker(SyncSender<Notice>);
+pub(crate) struct Waker {
+    notices: SyncSender<Notice>,
+    /// Whether notices were lost since the thread looked last: whose writer is done is not known
+    /// then, so nobody is taken to be writing.
+    lost: Arc<AtomicBool>,
+}
 
 impl Waker {
     /// Look at everything again.
     pub(crate) fn wake(&self) {
-        send(&self.0, Notice::Anything);
+        self.send(Notice::Anything);
     }
-}
 
-fn send(notices: &SyncSender<Notice>, notice: Notice) {
-    match notices.try_send(notice) {
-        Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+    fn send(&self, notice: Notice) {
+        match self.notices.try_send(notice) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(_)) => self.lost.store(true, Ordering::Relaxed),
+        }
     }
 }
 
@@ -47,8 +55,12 @@ fn send(notices: &SyncSender<Notice>, notice: Notice) {
 /// contents come at once, others when something changed.
 pub(crate) fn follow(roots: Roots, contents: mpsc::Sender<Contents>) -> std::io::Result<Waker> {
     let (sender, notices) = sync_channel(NOTICES);
-    let sink = sender.clone();
-    let watch = match Watch::new(move |notice| send(&sink, notice)) {
+    let waker = Waker {
+        notices: sender,
+        lost: Arc::default(),
+    };
+    let sink = waker.clone();
+    let watch = match Watch::new(move |notice| sink.send(notice)) {
         Ok(watch) => Some(watch),
         Err(error) => {
             tracing::warn!(
@@ -58,11 +70,11 @@ pub(crate) fn follow(roots: Roots, contents: mpsc::Sender<Contents>) -> std::io:
             None
         }
     };
-    let follower = Follower::new(roots, watch);
+    let follower = Follower::new(roots, watch, Arc::clone(&waker.lost));
     thread::Builder::new()
         .name("folders".to_owned())
         .spawn(move || follower.run(&notices, &contents))?;
-    Ok(Waker(sender))
+    Ok(waker)
 }
 
 struct Follower {
@@ -70,6 +82,8 @@ struct Follower {
     shelf: Shelf,
     watch: Option<Watch>,
     writers: Writers,
+    /// See [`Waker`].
+    lost_notices: Arc<AtomicBool>,
     /// What notices are about that count.
     list: WatchList,
     seen: Option<Seen>,
@@ -86,12 +100,13 @@ struct Seen {
 }
 
 impl Follower {
-    fn new(roots: Roots, watch: Option<Watch>) -> Self {
+    fn new(roots: Roots, watch: Option<Watch>, lost_notices: Arc<AtomicBool>) -> Self {
         Self {
             scanner: Scanner::new(roots),
             shelf: Shelf::default(),
             watch,
             writers: Writers::default(),
+            lost_notices,
             list: WatchList::default(),
             seen: None,
             unwatched: None,
@@ -142,6 +157,9 @@ impl Follower {
             // Who began to write since must not be read.
             for notice in notices.try_iter().take(NOTICES) {
                 self.concerns(&notice);
+            }
+            if self.lost_notices.swap(false, Ordering::Relaxed) {
+                self.concerns(&Notice::Anything);
             }
             let sight = self.scanner.scan(&self.writers.busy(Instant::now()));
             self.list.clone_from(&sight.watch);

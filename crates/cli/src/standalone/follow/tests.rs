@@ -25,7 +25,7 @@ impl Scene {
         };
         let mut scene = Self {
             folder,
-            follower: Follower::new(roots, None),
+            follower: Follower::new(roots, None, Arc::default()),
             notices,
             sender,
         };
@@ -62,6 +62,28 @@ fn a_file_that_someone_begins_to_write_while_another_goes_is_left_alone() {
     assert_eq!(scene.namespaces(), Some(1), "as it was before");
     scene.notice(Notice::Changed, "gateway.yaml");
     assert_eq!(scene.namespaces(), Some(0), "its writer is done");
+}
+
+#[test]
+fn a_close_that_was_lost_leaves_no_file_waiting() {
+    let mut scene = Scene::new();
+    scene.write("gateway.yaml", "");
+    scene.notice(Notice::Writing, "gateway.yaml");
+    assert_eq!(scene.namespaces(), None, "its writer is not done");
+    let waker = Waker {
+        notices: sync_channel(0).0,
+        lost: Arc::clone(&scene.follower.lost_notices),
+    };
+    waker.send(Notice::Changed(scene.folder.path().join("gateway.yaml")));
+    assert_eq!(scene.namespaces(), None, "nobody listens on that channel");
+    let (full, _kept) = sync_channel(0);
+    let lost = Arc::clone(&waker.lost);
+    Waker {
+        notices: full,
+        lost,
+    }
+    .send(Notice::Anything);
+    assert_eq!(scene.namespaces(), Some(1));
 }
 
 #[test]
