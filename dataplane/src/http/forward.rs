@@ -9,6 +9,8 @@ use super::filter::Filters;
 use super::refusal::Refusal;
 use crate::listener::connection::Connection;
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -125,8 +127,6 @@ fn replace_target(
 /// message with the same name" (RFC 9110 section 7.6.1). pingora does that for requests, not for
 /// answers. It frames the body itself, so Transfer-Encoding stays.
 pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader, trailers: Trailers) {
-    const KEEP_ALIVE: &str = "keep-alive";
-    const PROXY_CONNECTION: &str = "proxy-connection";
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
         return;
     }
@@ -136,12 +136,15 @@ pub(crate) fn strip_hop_by_hop(response: &mut ResponseHeader, trailers: Trailers
             response.remove_header(&name);
         }
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION] {
+    // TE is no field of answers, and the h2 crate resets a stream rather than send it.
+    for name in [
+        &KEEP_ALIVE,
+        &PROXY_CONNECTION,
+        &header::UPGRADE,
+        &header::TE,
+    ] {
         response.remove_header(name);
     }
-    response.remove_header(&header::UPGRADE);
-    // No field of answers, and the h2 crate resets a stream rather than send it.
-    response.remove_header(&header::TE);
     if trailers == Trailers::Dropped {
         response.remove_header(&header::TRAILER);
     }
