@@ -86,7 +86,7 @@ host of several asks for one:
 
 Rotate httpbin's certificate to one of another CA, while everything runs:
 
-  cp variants/httpbin-credential.yaml conf/
+  cp variants/httpbin-credential.yaml conf/ && sleep 1
   {rotated}
 
 Make a mistake in a file. It is named below, and what worked goes on working; then mend it:
