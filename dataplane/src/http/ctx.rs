@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use portcullis_ir::BackendProtocol;
 use portcullis_ir::route::Timeouts;
 use tokio::time::Instant;
 
@@ -88,6 +89,11 @@ impl RequestCtx {
             refusal: None,
             detail: None,
         }
+    }
+
+    /// What the backend of the attempt under way speaks.
+    pub(crate) fn backend_protocol(&self) -> Option<BackendProtocol> {
+        self.pick.map(|pick| pick.protocol)
     }
 }
 

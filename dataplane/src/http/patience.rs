@@ -11,7 +11,6 @@ use super::ctx::RequestCtx;
 use super::deadline::{Answer, Limit};
 use super::refusal::Refusal;
 use crate::limits;
-use crate::upstream::cluster::Pick;
 use crate::upstream::peer::Exchange;
 
 /// How long a silent backend is waited for: what the route gives for one attempt, and no longer
@@ -49,10 +48,9 @@ pub(super) fn exchange(session: &Session, ctx: &mut RequestCtx) -> Exchange {
 /// Whether pingora passes an upgrade on: to WebSocket, over HTTP/1.1 on both sides.
 fn asks_upgrade(session: &Session, ctx: &RequestCtx) -> bool {
     let request = session.req_header();
-    let over_http1 = |pick: Pick| pick.protocol == BackendProtocol::Http1;
     let upgrade = request.headers.get(header::UPGRADE);
     request.version == Version::HTTP_11
-        && ctx.pick.is_some_and(over_http1)
+        && ctx.backend_protocol() == Some(BackendProtocol::Http1)
         && upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 

@@ -116,7 +116,7 @@ async fn pick(ctx: &mut RequestCtx) -> std::result::Result<(), Refusal> {
 
 /// pingora passes trailers from HTTP/2 to HTTP/2 alone.
 fn trailers(session: &Session, ctx: &RequestCtx) -> Trailers {
-    let over_h2 = (ctx.pick).is_some_and(|pick| pick.protocol == BackendProtocol::H2c);
+    let over_h2 = ctx.backend_protocol() == Some(BackendProtocol::H2c);
     if over_h2 && session.req_header().version == Version::HTTP_2 {
         Trailers::Passed
     } else {
@@ -235,9 +235,7 @@ impl ProxyHttp for Gateway {
         if let Some(connection) = &ctx.connection {
             forward::add_forwarded(request, connection)?;
         }
-        let over_h2 = ctx
-            .pick
-            .is_some_and(|pick| pick.protocol == BackendProtocol::H2c);
+        let over_h2 = ctx.backend_protocol() == Some(BackendProtocol::H2c);
         if over_h2 && request.headers.contains_key(header::EXPECT) {
             // pingora does not pass a 100 of an HTTP/2 backend on, so the client would wait.
             request.remove_header(&header::EXPECT);
