@@ -1,8 +1,19 @@
-//! The messages of `proto/portcullis/v1`, as prost makes them (`tests/bootstrap.rs`).
+//! The messages of `proto/portcullis/v1`, as prost and tonic make them (`tests/bootstrap.rs`).
 
 use std::fmt;
 
-include!("gen/portcullis.v1.rs");
+pub use self::generated::*;
+
+mod generated {
+    #![expect(
+        clippy::allow_attributes_without_reason,
+        clippy::pedantic,
+        unused_qualifications,
+        reason = "written by a generator, to its own taste"
+    )]
+
+    include!("gen/portcullis.v1.rs");
+}
 
 impl fmt::Debug for CertificateChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
