@@ -1,0 +1,1 @@
+//! Starts the tasks and joins them.

@@ -1,0 +1,1 @@
+//! The one loop: objects and observed facts in, snapshots, statuses and infrastructure out.
