@@ -1,7 +1,7 @@
 # `make` lists the targets. Each is one command of hack/ or cargo; nothing else is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt bless audit bench hotspots deps
+.PHONY: help run build test lint fmt bless audit bench hotspots deps deploy conformance e2e
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,3 +38,12 @@ bench: ## CPU per request beside nginx, HAProxy and Envoy; tables in bench/resul
 
 deps: ## Install what `make test` needs, on top of Rust and Go
 	hack/deps test
+
+deploy: ## Build Portcullis and put it into the cluster, which is started if need be (CLUSTER=name CHANNEL=standard)
+	hack/deploy
+
+conformance: ## The upstream suite on the cluster (RUN=Name,... CLASS=other CHANNEL=standard DEPLOY=no)
+	hack/conformance
+
+e2e: ## Our own end-to-end tests on the cluster (RUN=Name SHORT=yes DEPLOY=no)
+	hack/e2e
