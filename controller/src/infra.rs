@@ -1,28 +1,30 @@
 //! The Deployment, Service and what else a Gateway's data planes need around them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_api::Gateway;
 use portcullis_api::gateway::GatewayAddress;
 use portcullis_ir::ObjectKey;
+use portcullis_translate::ObservedInfra;
 use portcullis_translate::infra::Infra;
 
 /// How many events may wait for who reads them.
 pub const QUEUE: usize = 64;
 
-/// What one Gateway needs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
-    /// The Gateway: name, uid, generation.
-    pub gateway: Arc<Gateway>,
-    /// What is to be made for it.
-    pub infra: Infra,
-}
+/// What every Gateway of ours needs, all of them. The newest counts. `None` until the first
+/// translation of everything: then nothing is touched.
+pub type WantedSender = tokio::sync::watch::Sender<Option<Arc<Wanted>>>;
 
-/// What every Gateway of ours needs, all of them: what belongs to a Gateway that is not here is to
-/// be deleted. The newest counts. `None` until the first translation: then nothing is touched.
-pub type WantedSender = tokio::sync::watch::Sender<Option<Arc<BTreeMap<ObjectKey, Arc<Wanted>>>>>;
+/// What is wanted of the cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// What is to be made, by Gateway. One that is neither here nor in `foreign` is let be: if it is
+    /// gone, the cluster's garbage collector takes what was made for it; if its class is gone, what
+    /// serves it serves on.
+    pub gateways: BTreeMap<ObjectKey, Arc<Infra>>,
+    /// Gateways that are another controller's: what was made for them is deleted.
+    pub foreign: BTreeSet<ObjectKey>,
+}
 
 /// News of what there is in the cluster for our Gateways.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct Observed {
     pub addresses: Vec<GatewayAddress>,
     /// Its pods by name.
     pub pods: BTreeMap<Arc<str>, Pod>,
+    /// What else translate is to know.
+    pub infra: ObservedInfra,
 }
 
 /// A data-plane pod.

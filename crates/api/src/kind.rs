@@ -5,6 +5,9 @@ use std::fmt;
 /// The group of the Gateway API.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 
+/// The group of our own kinds.
+pub const OWN_GROUP: &str = "portcullis.dev";
+
 /// A kind of object that Portcullis reads, in the order in which objects are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -38,6 +41,8 @@ pub enum Kind {
     Secret,
     /// `ConfigMap` of the core group.
     ConfigMap,
+    /// `GatewayParameters` of our own group.
+    GatewayParameters,
 }
 
 /// Whether objects of a kind live in a namespace.
@@ -51,7 +56,7 @@ pub enum Scope {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::ListenerSet,
@@ -67,6 +72,7 @@ impl Kind {
         Self::EndpointSlice,
         Self::Secret,
         Self::ConfigMap,
+        Self::GatewayParameters,
     ];
 
     /// The kind of this group and name, if we read it.
@@ -94,6 +100,7 @@ impl Kind {
             Self::EndpointSlice => "EndpointSlice",
             Self::Secret => "Secret",
             Self::ConfigMap => "ConfigMap",
+            Self::GatewayParameters => "GatewayParameters",
         }
     }
 
@@ -115,6 +122,7 @@ impl Kind {
             Self::EndpointSlice => "endpointslices",
             Self::Secret => "secrets",
             Self::ConfigMap => "configmaps",
+            Self::GatewayParameters => "gatewayparameters",
         }
     }
 
@@ -131,6 +139,7 @@ impl Kind {
             | Self::UdpRoute
             | Self::ReferenceGrant
             | Self::BackendTlsPolicy => GATEWAY_GROUP,
+            Self::GatewayParameters => OWN_GROUP,
             Self::EndpointSlice => "discovery.k8s.io",
             Self::Namespace | Self::Service | Self::Secret | Self::ConfigMap => "",
         }
@@ -146,6 +155,7 @@ impl Kind {
             Self::TlsRoute => &["v1", "v1alpha3", "v1alpha2"],
             Self::TcpRoute | Self::UdpRoute => &["v1", "v1alpha2"],
             Self::BackendTlsPolicy => &["v1", "v1alpha3"],
+            Self::GatewayParameters => &["v1alpha1"],
             Self::ListenerSet
             | Self::GrpcRoute
             | Self::Namespace

@@ -3,7 +3,7 @@
 //! The Gateway API kinds are hand-written and share their parts: one [`route::ParentReference`],
 //! one [`route::BackendRef`], one [`route::RouteFilter`] for every kind that has one, so that code
 //! over kinds is written once. They cover the experimental channel, which is a superset of the
-//! standard one. Core kinds are those of `k8s_openapi`.
+//! standard one. Core kinds are those of `k8s_openapi`. One kind is our own ([`parameters`]).
 //!
 //! [`Objects`] holds what was read, typed and in a fixed order; [`manifest`] reads it from YAML
 //! text and says where a mistake is. The crate is pure: no files, no clock, no cluster.
@@ -26,8 +26,10 @@ pub mod meta;
 mod names;
 pub mod objects;
 pub mod one_line;
+pub mod parameters;
 pub mod route;
 pub mod schema;
+pub mod shape;
 pub mod status;
 mod suggest;
 pub mod tcp_route;
@@ -46,6 +48,7 @@ pub use crate::listener_set::ListenerSet;
 pub use crate::meta::{Object, ObjectKey, ObjectMeta};
 pub use crate::objects::{AnyObject, Objects};
 pub use crate::one_line::OneLine;
+pub use crate::parameters::GatewayParameters;
 pub use crate::tcp_route::TcpRoute;
 pub use crate::tls_route::TlsRoute;
 pub use crate::udp_route::UdpRoute;

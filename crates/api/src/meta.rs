@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::kind::{GATEWAY_GROUP, Kind};
+use crate::kind::Kind;
 
 /// The name of an object within its kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,7 +48,7 @@ impl fmt::Display for ObjectKey {
     }
 }
 
-/// The `spec` of a Gateway API kind, and what goes with it.
+/// The `spec` of a Gateway API kind, or of our own kind, and what goes with it.
 pub trait Spec:
     Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
 {
@@ -58,6 +58,8 @@ pub trait Spec:
     const KIND_NAME: &'static str = Self::KIND.as_str();
     /// The plural, as `k8s_openapi` wants it.
     const PLURAL: &'static str = Self::KIND.plural();
+    /// Group and version, as in `apiVersion:`, that we write.
+    const API_VERSION: &'static str = "gateway.networking.k8s.io/v1";
     /// The type of `status`.
     type Status: Clone
         + fmt::Debug
@@ -72,7 +74,7 @@ pub trait Spec:
     type Scope: k8s_openapi::ResourceScope;
 }
 
-/// An object of a Gateway API kind: what it wants, and what was said about it.
+/// An object of a Gateway API kind, or of our own kind: what it wants, and what was said about it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(bound = "S: Spec")]
 pub struct Object<S: Spec> {
@@ -118,10 +120,10 @@ impl<S: Spec> Serialize for Object<S> {
 }
 
 impl<S: Spec> Resource for Object<S> {
-    const API_VERSION: &'static str = "gateway.networking.k8s.io/v1";
-    const GROUP: &'static str = GATEWAY_GROUP;
+    const API_VERSION: &'static str = S::API_VERSION;
+    const GROUP: &'static str = S::KIND.group();
     const KIND: &'static str = S::KIND_NAME;
-    const VERSION: &'static str = "v1";
+    const VERSION: &'static str = S::KIND.versions()[0];
     const URL_PATH_SEGMENT: &'static str = S::PLURAL;
     type Scope = S::Scope;
 }

@@ -16,6 +16,7 @@ use crate::http_route::HttpRoute;
 use crate::kind::Kind;
 use crate::listener_set::ListenerSet;
 use crate::meta::{ObjectKey, ObjectMeta};
+use crate::parameters::GatewayParameters;
 use crate::tcp_route::TcpRoute;
 use crate::tls_route::TlsRoute;
 use crate::udp_route::UdpRoute;
@@ -139,6 +140,7 @@ kinds! {
     EndpointSlice => endpoint_slices,
     Secret => secrets,
     ConfigMap => config_maps,
+    GatewayParameters => gateway_parameters,
 }
 
 impl AnyObject {

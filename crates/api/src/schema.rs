@@ -1,6 +1,6 @@
 //! Checks objects of the Gateway API as the API server does: by the schemas of the v1.7.0
 //! custom resource definitions (experimental channel, a superset of the standard one), their
-//! defaults and their rules.
+//! defaults and their rules. Objects of our own kind are checked by its definition.
 //!
 //! The schemas are in `schemas/`, made by `hack/update-schemas`. What is not checked: rules that
 //! compare with the object as it was (`oldSelf`), and formats other than IP addresses.
@@ -53,12 +53,13 @@ embedded! {
     UdpRoute: "udproutes",
     ReferenceGrant: "referencegrants",
     BackendTlsPolicy: "backendtlspolicies",
+    GatewayParameters: "gatewayparameters",
 }
 
 /// Fills in an object's defaults, as the API server does when it stores one, and says what is
 /// wrong with it.
 ///
-/// `metadata` is not looked at. Kinds outside of the Gateway API are left alone. As in the API
+/// `metadata` is not looked at. Core kinds are left alone. As in the API
 /// server, rules are checked only when the structure is right.
 pub fn admit(kind: Kind, version: &str, object: &mut Json) -> Vec<Violation> {
     let Some(schema) = schema(kind, version) else {

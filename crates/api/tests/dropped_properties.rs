@@ -10,8 +10,8 @@ use std::path::Path;
 
 use portcullis_api::meta::{Object, Spec};
 use portcullis_api::{
-    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant,
-    TcpRoute, TlsRoute, UdpRoute,
+    BackendTlsPolicy, Gateway, GatewayClass, GatewayParameters, GrpcRoute, HttpRoute, ListenerSet,
+    ReferenceGrant, TcpRoute, TlsRoute, UdpRoute,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -45,6 +45,15 @@ fn nothing_is_dropped_but_what_is_listed() {
     assert!(kept > 1700, "{kept}");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dropped_properties.txt");
     upstream::assert_committed(&file, &dropped);
+}
+
+#[test]
+fn nothing_of_our_own_kind_is_dropped() {
+    let definition = upstream::own_definition();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let mut full = full_object("GatewayParameters", schema);
+    full["apiVersion"] = json!("portcullis.dev/v1alpha1");
+    assert_eq!(paths(&full), paths(&through::<GatewayParameters>(full)));
 }
 
 fn full_object(kind: &str, schema: &Json) -> Json {

@@ -1,4 +1,4 @@
-//! The embedded schemas are those of the pinned Gateway API.
+//! The embedded schemas are those of the pinned Gateway API, and of our own definition.
 
 mod upstream;
 
@@ -21,6 +21,13 @@ fn embedded_schemas_are_those_of_the_experimental_channel() {
         let text = format!("{:#}\n", embedded(definition));
         upstream::assert_committed(&dir.join(format!("{plural}.json")), &text);
     }
+}
+
+#[test]
+fn the_schema_of_our_own_kind_is_that_of_its_definition() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = format!("{:#}\n", embedded(&upstream::own_definition()));
+    upstream::assert_committed(&dir.join("schemas/gatewayparameters.json"), &text);
 }
 
 /// The schemas of a kind; versions of equal schemas share one.

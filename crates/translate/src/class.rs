@@ -1,11 +1,12 @@
 //! Which GatewayClasses are ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use portcullis_api::status::ConditionReason;
+use portcullis_api::parameters::GatewayParametersSpec;
 use portcullis_api::{GatewayClass, ObjectKey, Objects};
 
-use crate::inputs::Options;
+use crate::infra::parameters;
+use crate::inputs::{Options, ir_key};
 use crate::problem::Problem;
 
 /// A GatewayClass that names our controller.
@@ -15,6 +16,8 @@ pub(crate) struct Class<'a> {
     pub(crate) object: &'a GatewayClass,
     /// Why it is not accepted.
     pub(crate) refused: Option<Problem>,
+    /// What its Gateways have by default, if it says.
+    pub(crate) parameters: Option<&'a GatewayParametersSpec>,
 }
 
 /// Our classes by name.
@@ -27,26 +30,31 @@ pub(crate) fn ours<'a>(objects: &'a Objects, options: &Options) -> Classes<'a> {
         .iter()
         .filter(|(_, class)| class.spec.controller_name == options.controller_name)
         .map(|(key, class)| {
+            let (parameters, refused) = match parameters::of_class(class, objects) {
+                Ok(parameters) => (parameters, None),
+                Err(problem) => (None, Some(problem)),
+            };
             let class = Class {
                 key: key.clone(),
                 object: class,
-                refused: refusal(class),
+                refused,
+                parameters,
             };
             (&*key.name, class)
         })
         .collect()
 }
 
-/// "If the referent cannot be found, refers to an unsupported kind, or when the data within that
-/// resource is malformed, the GatewayClass SHOULD be rejected with … an "InvalidParameters"
-/// reason." (`GatewayClassSpec.ParametersRef`) We know no kind of parameters yet.
-fn refusal(class: &GatewayClass) -> Option<Problem> {
-    let parameters = class.spec.parameters_ref.as_ref()?;
-    Some(Problem::new(
-        ConditionReason::InvalidParameters,
-        format!(
-            "parametersRef names a {}, a kind that is not supported; remove parametersRef",
-            parameters.kind
-        ),
-    ))
+/// The Gateways whose class is another controller's. Whose class is gone, or never was, is nobody's:
+/// what serves such a Gateway is left as it is.
+pub(crate) fn foreign(objects: &Objects, options: &Options) -> BTreeSet<portcullis_ir::ObjectKey> {
+    let is_foreign = |class: &str| {
+        let class = objects.gateway_classes.get(&ObjectKey::new("", class));
+        class.is_some_and(|class| class.spec.controller_name != options.controller_name)
+    };
+    let gateways = objects.gateways.iter();
+    gateways
+        .filter(|(_, gateway)| is_foreign(&gateway.spec.gateway_class_name))
+        .map(|(key, _)| ir_key(key))
+        .collect()
 }

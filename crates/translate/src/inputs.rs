@@ -1,9 +1,10 @@
 //! What `translate` is given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_api::Objects;
 use portcullis_api::gateway::GatewayAddress;
+use portcullis_api::parameters::ServiceType;
 use portcullis_ir::PortKey;
 
 /// Everything that the answer depends on.
@@ -31,6 +32,31 @@ pub struct ObservedGateway {
     pub addresses: Vec<GatewayAddress>,
     /// Every data plane that should serve it.
     pub data_planes: Vec<ObservedDataPlane>,
+    /// What there is around them; `None` where nothing is, in standalone mode.
+    pub infra: Option<ObservedInfra>,
+}
+
+/// Facts about what a cluster has around a Gateway's data planes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedInfra {
+    /// The type of its Service; `None`: there is no Service (yet).
+    pub service_type: Option<ServiceType>,
+    /// The ports of its Service.
+    pub service_ports: BTreeSet<PortKey>,
+    /// What keeps the infrastructure from being as it is wanted.
+    pub trouble: Option<InfraTrouble>,
+    /// Why there is no ready pod, in words, as far as the cluster says.
+    pub hint: Option<String>,
+}
+
+/// Why infrastructure is not as it is wanted, each with the reason and what to do, in words. None of
+/// them goes away by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InfraTrouble {
+    /// Something of it cannot be had: a name is taken, a quota used up, a permission missing.
+    NoResources(String),
+    /// An address that was asked for cannot be had.
+    AddressNotUsable(String),
 }
 
 /// Facts about one data plane.

@@ -25,7 +25,9 @@ mod output;
 mod problem;
 mod routes;
 
-pub use inputs::{Inputs, ObservedDataPlane, ObservedGateway, Options, PortFailure};
+pub use inputs::{
+    InfraTrouble, Inputs, ObservedDataPlane, ObservedGateway, ObservedInfra, Options, PortFailure,
+};
 pub use output::{GatewayOutput, Output, Statuses};
 
 use crate::backends::Backends;
@@ -70,6 +72,7 @@ pub fn translate(inputs: &Inputs, options: &Options) -> Output {
     }
     Output {
         gateways: outputs,
+        foreign: class::foreign(objects, options),
         statuses,
         recheck_at: credentials.recheck_at(),
     }

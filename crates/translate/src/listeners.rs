@@ -16,7 +16,8 @@ use portcullis_api::{Gateway, Kind, ListenerSet, ObjectKey, Objects};
 use portcullis_ir::{HostPattern, ListenerId, ListenerProtocol, PortKey, Transport};
 
 use self::lowering::Lowering;
-use crate::class::Classes;
+use crate::class::{Class, Classes};
+use crate::infra::parameters::{self, Parameters};
 use crate::namespaces;
 use crate::problem::Problem;
 use crate::routes::Placed;
@@ -31,6 +32,8 @@ pub(crate) struct GatewayDraft<'a> {
     pub(crate) object: &'a Gateway,
     /// Why its class is not accepted.
     pub(crate) class_refused: Option<Problem>,
+    /// How its data planes are to be run, or why that cannot be said.
+    pub(crate) parameters: Result<Parameters, Problem>,
     /// Why its backend client certificate cannot be used.
     pub(crate) client_certificate: Option<Problem>,
     /// Every listener, in the specification's precedence: "1. "parent" Gateway 2. ListenerSet
@@ -217,9 +220,8 @@ pub(crate) fn drafts<'a>(
         let Some(class) = classes.get(object.spec.gateway_class_name.as_str()) else {
             continue;
         };
-        let class_refused = class.refused.clone();
         let sets = sets.get(key).cloned().unwrap_or_default();
-        let draft = draft(key, object, class_refused, sets, objects, credentials);
+        let draft = draft(key, object, class, sets, objects, credentials);
         let index = all.drafts.len();
         let sets = draft.sets.iter().enumerate();
         let sets = sets.map(|(number, set)| (Kind::ListenerSet, &set.key, Some(number)));
@@ -260,7 +262,7 @@ fn sets_by_gateway(objects: &Objects) -> BTreeMap<ObjectKey, Vec<(ObjectKey, &Li
 fn draft<'a>(
     key: &ObjectKey,
     object: &'a Gateway,
-    class_refused: Option<Problem>,
+    class: &Class<'_>,
     sets: Vec<(ObjectKey, &'a ListenerSet)>,
     objects: &'a Objects,
     credentials: &mut Credentials<'a>,
@@ -289,7 +291,8 @@ fn draft<'a>(
     GatewayDraft {
         key: key.clone(),
         object,
-        class_refused,
+        class_refused: class.refused.clone(),
+        parameters: parameters::of_gateway(object, class.parameters, objects),
         client_certificate: client_certificate(object, &key.namespace, credentials),
         listeners,
         owned,

@@ -18,6 +18,9 @@ use crate::routes::PlacedRoute;
 pub struct Output {
     /// One entry per Gateway of ours.
     pub gateways: BTreeMap<portcullis_ir::ObjectKey, GatewayOutput>,
+    /// Gateways whose class is another controller's: what was made for them when they were ours is
+    /// to go. A Gateway whose class is gone is in neither, and keeps what it has.
+    pub foreign: BTreeSet<portcullis_ir::ObjectKey>,
     /// What is to be said about the users' objects.
     pub statuses: Statuses,
     /// When time alone will change the answer next, in seconds since the Unix epoch: a certificate

@@ -18,9 +18,11 @@ use std::path::{Path, PathBuf};
 
 use corpus::{CONTROLLER, NOW, observe_all, read_checked, read_unchecked};
 use portcullis_api::gateway::{AddressType, GatewayAddress};
+use portcullis_api::parameters::ServiceType;
 use portcullis_ir::{PortKey, Snapshot, Transport};
 use portcullis_translate::{
-    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, PortFailure, translate,
+    InfraTrouble, Inputs, ObservedDataPlane, ObservedGateway, ObservedInfra, Options, Output,
+    PortFailure, translate,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -103,8 +105,8 @@ fn translated(path: &Path, text: &str) -> Output {
     translate(&inputs, &options)
 }
 
-/// An `Observed` document: `gateway`, `addresses`, and `dataPlanes` with `appliedGeneration`,
-/// `portFailures` and `addressFailures`.
+/// An `Observed` document: `gateway`, `addresses`, `dataPlanes` with `appliedGeneration`,
+/// `portFailures` and `addressFailures`, and `infra`.
 fn observed_gateway(document: &str) -> (portcullis_ir::ObjectKey, ObservedGateway) {
     let values = portcullis_api::manifest::values(document).unwrap();
     let value = &values[0];
@@ -120,8 +122,31 @@ fn observed_gateway(document: &str) -> (portcullis_ir::ObjectKey, ObservedGatewa
             })
             .collect(),
         data_planes: planes.map(observed_data_plane).collect(),
+        infra: observed_infra(&value["infra"]),
     };
     (portcullis_ir::ObjectKey::new(namespace, name), seen)
+}
+
+/// `serviceType`, `servicePorts`, `noResources`, `addressNotUsable` and `hint`.
+fn observed_infra(value: &Value) -> Option<ObservedInfra> {
+    let fields = value.as_object()?;
+    let text = |field: &str| Some(fields.get(field)?.as_str()?.to_owned());
+    let ports = value["servicePorts"].as_array().into_iter().flatten();
+    let ports = ports.map(|port| PortKey {
+        port: u16::try_from(port.as_u64().unwrap())
+            .unwrap()
+            .try_into()
+            .unwrap(),
+        transport: Transport::Tcp,
+    });
+    let no_resources = text("noResources").map(InfraTrouble::NoResources);
+    let not_usable = text("addressNotUsable").map(InfraTrouble::AddressNotUsable);
+    Some(ObservedInfra {
+        service_type: text("serviceType").map(|text| ServiceType::from(text.as_str())),
+        service_ports: ports.collect(),
+        trouble: no_resources.or(not_usable),
+        hint: text("hint"),
+    })
 }
 
 fn observed_data_plane(value: &Value) -> ObservedDataPlane {
@@ -148,6 +173,7 @@ fn golden(output: &Output, of_class: bool) -> Golden<'_> {
     let Output {
         gateways,
         statuses,
+        foreign: _,
         recheck_at,
     } = output;
     let mut said = BTreeMap::new();

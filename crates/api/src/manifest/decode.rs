@@ -15,6 +15,7 @@ use crate::kind::{Kind, Scope};
 use crate::meta::{Object, ObjectMeta, Spec};
 use crate::objects::AnyObject;
 use crate::schema::Fault;
+use crate::shape::{self, Misfit};
 
 /// A field that cannot be read.
 pub(super) struct Refusal {
@@ -37,6 +38,7 @@ pub(super) fn object(kind: Kind, mut json: Json) -> Result<AnyObject, Vec<Refusa
         Kind::UdpRoute => gateway_api(kind, json).map(AnyObject::UdpRoute),
         Kind::ReferenceGrant => gateway_api(kind, json).map(AnyObject::ReferenceGrant),
         Kind::BackendTlsPolicy => gateway_api(kind, json).map(AnyObject::BackendTlsPolicy),
+        Kind::GatewayParameters => gateway_api(kind, json).map(AnyObject::GatewayParameters),
         Kind::Namespace => Ok(core::<Namespace>(kind, json)?.into()),
         Kind::Service => Ok(core::<Service>(kind, json)?.into()),
         Kind::EndpointSlice => Ok(core::<EndpointSlice>(kind, json)?.into()),
@@ -73,18 +75,10 @@ where
 
 /// The object, and the fields that are none of its type's.
 fn typed<T: DeserializeOwned>(json: &Json) -> Result<(T, Vec<FieldPath>), Vec<Refusal>> {
-    let mut unknown = Vec::new();
-    let mut note = |path: serde_ignored::Path<'_>| unknown.push(ignored_path(&path));
-    let deserializer = serde_ignored::Deserializer::new(json, &mut note);
-    match serde_path_to_error::deserialize(deserializer) {
-        Ok(object) => Ok((object, unknown)),
-        Err(error) => Err(vec![Refusal {
-            path: error_path(error.path()),
-            problem: Problem::Value {
-                message: error.inner().to_string(),
-            },
-        }]),
-    }
+    shape::read(json).map_err(|Misfit { path, message }| {
+        let problem = Problem::Value { message };
+        vec![Refusal { path, problem }]
+    })
 }
 
 fn refuse_unknown(paths: impl Iterator<Item = FieldPath>) -> Result<(), Vec<Refusal>> {
@@ -100,30 +94,6 @@ fn refuse_unknown(paths: impl Iterator<Item = FieldPath>) -> Result<(), Vec<Refu
     } else {
         Err(refusals)
     }
-}
-
-fn ignored_path(path: &serde_ignored::Path<'_>) -> FieldPath {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => FieldPath::root(),
-        Path::Seq { parent, index } => ignored_path(parent).index(*index),
-        Path::Map { parent, key } => ignored_path(parent).key(key),
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => ignored_path(parent),
-    }
-}
-
-fn error_path(path: &serde_path_to_error::Path) -> FieldPath {
-    path.iter()
-        .filter_map(|segment| match segment {
-            serde_path_to_error::Segment::Seq { index } => Some(Segment::Index(*index)),
-            serde_path_to_error::Segment::Map { key } => Some(Segment::Key(key.clone())),
-            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {
-                None
-            }
-        })
-        .collect()
 }
 
 /// Takes the line breaks out of base64, as `base64 FILE` puts them in: the API server, too, reads

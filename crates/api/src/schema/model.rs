@@ -59,6 +59,9 @@ pub(super) struct Schema {
     pub(super) list_map_keys: Vec<String>,
     #[serde(rename = "x-kubernetes-map-type")]
     _map_type: Option<String>,
+    /// Whether fields that are not among the properties are left as they are.
+    #[serde(rename = "x-kubernetes-preserve-unknown-fields")]
+    pub(super) preserves_unknown: bool,
     #[serde(rename = "x-kubernetes-validations")]
     pub(super) rules: Vec<Rule>,
 }

@@ -88,7 +88,7 @@ fn check_fields(
         let property = schema.properties.get(name);
         match property.or(schema.additional_properties.as_deref()) {
             Some(schema) => check_into(schema, value, &path.key(name), found),
-            None if schema.r#type.is_none() => {}
+            None if schema.r#type.is_none() || schema.preserves_unknown => {}
             None => {
                 let names = schema.properties.keys().map(String::as_str);
                 let suggestion = closest(name, names).map(ToOwned::to_owned);

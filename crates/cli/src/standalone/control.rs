@@ -159,6 +159,7 @@ impl Control {
         };
         let Output {
             gateways,
+            foreign: _,
             statuses,
             recheck_at,
         } = translate(&inputs, &options);
@@ -285,6 +286,7 @@ impl Control {
                 applied_generation: Some(*generation),
                 port_failures: failures.collect(),
             }],
+            infra: None,
         }
     }
 

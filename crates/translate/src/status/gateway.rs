@@ -1,14 +1,12 @@
 //! Gateway.
 
-use std::net::IpAddr;
-
 use portcullis_api::Kind;
 use portcullis_api::gateway::{
     AddressType, FrontendTlsValidation, FrontendValidationMode, GatewayAddress, GatewayStatus,
 };
 use portcullis_api::status::{Condition, ConditionReason, ConditionType};
 
-use super::{fails, holds, listener};
+use super::{fails, holds, listener, reach};
 use crate::inputs::ObservedGateway;
 use crate::listeners::{GatewayDraft, ListenerDraft};
 use crate::problem::{Problem, joined, summary};
@@ -84,29 +82,35 @@ fn own_listeners<'d, 'a>(
 }
 
 /// What is wrong with where the Gateway is to be served.
-fn infrastructure_refusal(gateway: &GatewayDraft<'_>) -> Option<Problem> {
+pub(crate) fn infrastructure_refusal(gateway: &GatewayDraft<'_>) -> Option<Problem> {
     if let Some(problem) = &gateway.class_refused {
         let message = format!("the GatewayClass is not accepted: {}", problem.message);
         return Some(Problem::new(ConditionReason::Invalid, message));
     }
     let spec = &gateway.object.spec;
-    let infrastructure = spec.infrastructure.as_ref();
-    if let Some(parameters) = infrastructure.and_then(|i| i.parameters_ref.as_ref()) {
-        let message = format!(
-            "infrastructure.parametersRef names a {}, a kind that is not supported; remove it",
-            parameters.kind
-        );
-        return Some(Problem::new(ConditionReason::InvalidParameters, message));
+    if let Err(problem) = &gateway.parameters {
+        return Some(problem.clone());
     }
-    let mut addresses = spec.addresses.iter();
-    let unsupported = addresses.find(|a| *a.address_type() != AddressType::IpAddress)?;
-    Some(Problem::new(
-        ConditionReason::UnsupportedAddress,
+    spec.addresses.iter().find_map(unsupported)
+}
+
+/// "the Gateway could not be accepted because an address that was provided is a type which is not
+/// supported by the implementation." (`GatewayReasonUnsupportedAddress`)
+fn unsupported(address: &GatewayAddress) -> Option<Problem> {
+    let r#type = address.address_type();
+    let routability = address.routability.as_deref().unwrap_or_default();
+    let message = if *r#type != AddressType::IpAddress {
+        format!("addresses of type {type} are not supported; use IPAddress")
+    } else if !routability.is_empty() {
         format!(
-            "addresses of type {} are not supported; use IPAddress",
-            unsupported.address_type()
-        ),
-    ))
+            "addresses of routability {routability} are not supported; take it away, and choose by \
+             service.type in GatewayParameters"
+        )
+    } else {
+        return None;
+    };
+    let reason = ConditionReason::UnsupportedAddress;
+    Some(Problem::new(reason, message))
 }
 
 /// "At least one distinct Listener MUST be present, or else the Gateway effectively contains _no_
@@ -137,7 +141,7 @@ fn listener_refusal(gateway: &GatewayDraft<'_>) -> (Option<Problem>, Option<Prob
 }
 
 /// Why an accepted Gateway is not programmed: true only when every data plane serves the current
-/// generation, every port is bound, and there is an address.
+/// generation, every port is bound and reachable, and there is an address.
 fn obstacle(gateway: &GatewayDraft<'_>, observed: &ObservedGateway) -> Option<Problem> {
     let generation = gateway.object.generation();
     let is_hopeless = |problem: &Problem| problem.reason == ConditionReason::Invalid;
@@ -162,39 +166,9 @@ fn obstacle(gateway: &GatewayDraft<'_>, observed: &ObservedGateway) -> Option<Pr
     ];
     unbound
         .find(|problem| of_sockets.contains(&problem.reason))
+        .or_else(|| reach::trouble(observed))
         .or_else(|| listener::pending(generation, observed))
-        .or_else(|| address_obstacle(&gateway.object.spec.addresses, observed))
-}
-
-fn address_obstacle(wanted: &[GatewayAddress], observed: &ObservedGateway) -> Option<Problem> {
-    if observed.addresses.is_empty() {
-        return Some(Problem::new(
-            ConditionReason::AddressNotAssigned,
-            "no address is assigned yet; a Service of type LoadBalancer gets one from its cluster",
-        ));
-    }
-    let value = |address: &GatewayAddress| address.value.clone().unwrap_or_default();
-    let is_given = |wanted: &GatewayAddress| {
-        let wanted = value(wanted);
-        let mut given = observed.addresses.iter();
-        wanted.is_empty() || given.any(|given| is_same_address(&value(given), &wanted))
-    };
-    let missing = wanted.iter().find(|address| !is_given(address))?;
-    Some(Problem::new(
-        ConditionReason::AddressNotUsable,
-        format!(
-            "the address {} cannot be used here; name one that can, or none",
-            value(missing)
-        ),
-    ))
-}
-
-/// Whether two texts name one address: there are many ways to write an IPv6 address.
-fn is_same_address(a: &str, b: &str) -> bool {
-    match (a.parse::<IpAddr>(), b.parse::<IpAddr>()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
-    }
+        .or_else(|| reach::obstacle(gateway, observed))
 }
 
 fn accepted(verdict: &Verdict, generation: i64) -> Condition {

@@ -103,7 +103,12 @@ pub(crate) fn pending(wanted: i64, observed: &ObservedGateway) -> Option<Problem
         return None;
     }
     let message = if planes.is_empty() {
-        "waiting for a data plane".to_owned()
+        let hint = observed
+            .infra
+            .as_ref()
+            .and_then(|infra| infra.hint.as_ref());
+        let hint = hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+        format!("waiting for a data plane{hint}")
     } else {
         let all = planes.len();
         format!("waiting for the data planes: {applied} of {all} serve generation {wanted}")

@@ -69,6 +69,7 @@ fn decode(value: Value) -> Option<AnyObject> {
         Kind::EndpointSlice => AnyObject::EndpointSlice(object(value)?),
         Kind::Secret => AnyObject::Secret(object(value)?),
         Kind::ConfigMap => AnyObject::ConfigMap(object(value)?),
+        Kind::GatewayParameters => AnyObject::GatewayParameters(object(value)?),
     })
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn observe_all(
             let seen = ObservedGateway {
                 addresses: vec![address],
                 data_planes: vec![plane],
+                infra: None,
             };
             (
                 portcullis_ir::ObjectKey::new(key.namespace.clone(), key.name.clone()),
