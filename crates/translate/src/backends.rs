@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::tls::termination::group_kind;
 
 /// The label by which an EndpointSlice names its Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// The backends of one translation, each worked out once.
 #[derive(Debug)]

@@ -9,6 +9,7 @@
 pub mod features;
 pub mod infra;
 pub mod patterns;
+pub mod references;
 pub mod status;
 pub mod tls;
 

@@ -7,8 +7,9 @@ mod corpus;
 use std::collections::BTreeMap;
 
 use corpus::{CONTROLLER, NOW, folder, observe_all, read_unchecked, text};
-use portcullis_api::{AnyObject, Objects};
+use portcullis_api::{AnyObject, Kind, ObjectKey, Objects};
 use portcullis_ir::Snapshot;
+use portcullis_translate::references::{References, Relevance};
 use portcullis_translate::{Inputs, Options, Output, translate};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -313,6 +314,46 @@ fn snapshots(output: &Output) -> BTreeMap<String, Snapshot> {
         .collect()
 }
 
+/// What becomes of objects whose data planes are not known: those depend on the objects.
+fn unobserved(objects: &Objects) -> Output {
+    let inputs = Inputs {
+        objects: objects.clone(),
+        now: NOW,
+        ..Inputs::default()
+    };
+    let controller_name = CONTROLLER.to_owned();
+    translate(&inputs, &Options { controller_name })
+}
+
+fn indexed(objects: &Objects) -> References {
+    let mut index = References::new(CONTROLLER);
+    for object in objects.iter() {
+        index.note(None, Some(&object));
+    }
+    index.refresh(objects);
+    index
+}
+
+fn wanted(index: &References) -> Vec<(Kind, ObjectKey)> {
+    let of_kind = |kind| index.wanted(kind).map(move |key| (kind, key.clone()));
+    Kind::ALL.into_iter().flat_map(of_kind).collect()
+}
+
+/// The changes that lead from some objects to others, one by one, in no order in particular.
+fn changes(from: &Objects, to: &Objects) -> Vec<(Option<AnyObject>, Option<AnyObject>)> {
+    let mut changes: Vec<_> = from
+        .iter()
+        .map(|old| (Some(old.clone()), to.find(old.kind(), &old.key())))
+        .collect();
+    let is_new = |new: &AnyObject| from.find(new.kind(), &new.key()).is_none();
+    changes.extend(to.iter().filter(is_new).map(|new| (None, Some(new))));
+    changes.sort_by_key(|(old, new)| {
+        let object = new.as_ref().or(old.as_ref());
+        object.map(|it| (it.key().name.len(), it.key().namespace.len(), it.kind()))
+    });
+    changes
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -331,6 +372,30 @@ proptest! {
         let straight = translated(objects(&world));
         let backwards = translated(objects(&reversed(world)));
         prop_assert_eq!(snapshots(&straight), snapshots(&backwards));
+    }
+
+    #[test]
+    fn what_the_index_calls_irrelevant_changes_nothing(
+        before in vec(any::<u8>(), 0..600),
+        after in vec(any::<u8>(), 0..600),
+    ) {
+        let mut objects = objects(&world(&before));
+        let mut index = indexed(&objects);
+        let mut said = unobserved(&objects);
+        for (old, new) in changes(&objects, &self::objects(&world(&after))) {
+            match &new {
+                Some(new) => drop(objects.insert(new.clone())),
+                None => drop(old.as_ref().map(|old| objects.remove(old.kind(), &old.key()))),
+            }
+            let relevance = index.note(old.as_ref(), new.as_ref());
+            index.refresh(&objects);
+            let says = unobserved(&objects);
+            if relevance == Relevance::Irrelevant {
+                prop_assert_eq!(&said, &says, "{:?} to {:?}", old, new);
+            }
+            said = says;
+            prop_assert_eq!(wanted(&index), wanted(&indexed(&objects)));
+        }
     }
 
     #[test]

@@ -1,0 +1,365 @@
+//! What is still to be written, and when: a plain state machine.
+//!
+//! Every object about which there is something to say has an [`Item`], in which the newest counts.
+//! An object is written at once when it was at rest, and again after a pause at the earliest; what
+//! changes in between is written together. A status that somebody else changes back is written
+//! less and less often.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_api::AnyObject;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::merge::{Context, has_foreign_parts, merge};
+use super::{Order, Subject};
+
+/// The pause between two writes of one object, at first. Long enough to gather what the routes of
+/// a Gateway that arrive together do to its `attachedRoutes`; short enough not to be noticed.
+const PAUSE: Duration = Duration::from_millis(250);
+/// The pause while there is always more to write.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The pause before a write that failed, or that somebody undid, is tried again, at most.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
+/// After so long at rest, an object's pauses begin anew.
+const REST: Duration = Duration::from_mins(1);
+/// How long a watch may take to show what we have written. Until then, what it shows is older.
+const ECHO: Duration = Duration::from_secs(2);
+/// How many writes may be under way.
+const MOST_IN_FLIGHT: usize = 16;
+
+/// A status as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Tells the object from a later one of the same name.
+    pub uid: String,
+    /// The version that was read.
+    pub resource_version: String,
+    /// The status; `null` if there is none.
+    pub status: Value,
+}
+
+/// One status to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Whose.
+    pub subject: Subject,
+    /// What is to be said.
+    pub wanted: Arc<Value>,
+    /// The object's uid, if known.
+    pub uid: Option<String>,
+    /// The status as it is, if it is known whole; else it is to be read first.
+    pub live: Option<Live>,
+}
+
+/// What came of a [`Job`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The status says what was wanted, as read or as answered.
+    Settled(Live),
+    /// The object is gone, or another one has its name.
+    Gone,
+    /// It could not be written; perhaps later.
+    Failed,
+    /// We are not the leader.
+    NotLeader,
+}
+
+#[derive(Debug)]
+struct Item {
+    wanted: Arc<Value>,
+    /// As the watch showed it last.
+    seen: AnyObject,
+    /// As our last write left it, until the watch shows that.
+    written: Option<(Live, Instant)>,
+    /// When it is to be written.
+    due: Option<Instant>,
+    flight: Flight,
+    last_write: Option<Instant>,
+    pause: Duration,
+    /// Failures, or writes that somebody undid, in a row.
+    vain: u32,
+    /// Whether `wanted` changed since the last write.
+    is_new: bool,
+}
+
+/// Whether a job of the item is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    Grounded,
+    Flying,
+    /// And something has changed since it was begun.
+    Outdated,
+}
+
+/// All that is wanted, and what of it is to be written.
+#[derive(Debug)]
+pub struct Backlog {
+    controller_name: String,
+    items: BTreeMap<Subject, Item>,
+    queue: BTreeSet<(Instant, Subject)>,
+    in_flight: usize,
+}
+
+impl Backlog {
+    /// Nothing is wanted. Entries with this `controllerName` are ours.
+    pub fn new(controller_name: impl Into<String>) -> Self {
+        Self {
+            controller_name: controller_name.into(),
+            items: BTreeMap::new(),
+            queue: BTreeSet::new(),
+            in_flight: 0,
+        }
+    }
+
+    /// How many objects wait to be written.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether nothing waits to be written.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Takes an order.
+    pub fn take(&mut self, order: Order, now: Instant) {
+        match order {
+            Order::Want { live, status } => self.want(live, status, now),
+            Order::Seen(live) => self.see(live, now),
+            Order::Forget(subject) => self.forget(&subject),
+        }
+    }
+
+    fn want(&mut self, live: AnyObject, wanted: Arc<Value>, now: Instant) {
+        let subject = subject_of(&live);
+        match self.items.get_mut(&subject) {
+            Some(item) => {
+                item.wanted = wanted;
+                item.is_new = true;
+                item.show(live, now);
+            }
+            None => {
+                let item = Item::new(live, wanted);
+                self.items.insert(subject.clone(), item);
+            }
+        }
+        self.schedule(&subject, now);
+    }
+
+    fn see(&mut self, live: AnyObject, now: Instant) {
+        let subject = subject_of(&live);
+        let Some(item) = self.items.get_mut(&subject) else {
+            return;
+        };
+        item.show(live, now);
+        self.schedule(&subject, now);
+    }
+
+    fn forget(&mut self, subject: &Subject) {
+        if let Some(item) = self.items.remove(subject)
+            && let Some(due) = item.due
+        {
+            self.queue.remove(&(due, subject.clone()));
+        }
+    }
+
+    /// Decides whether and when an object is to be written.
+    fn schedule(&mut self, subject: &Subject, now: Instant) {
+        let Some(item) = self.items.get_mut(subject) else {
+            return;
+        };
+        if item.flight != Flight::Grounded {
+            item.flight = Flight::Outdated;
+            return;
+        }
+        let due = if item.differs(subject, &self.controller_name) {
+            Some(item.due_at(now))
+        } else {
+            item.look_again_at()
+        };
+        if let Some(before) = std::mem::replace(&mut item.due, due) {
+            self.queue.remove(&(before, subject.clone()));
+        }
+        if let Some(due) = due {
+            self.queue.insert((due, subject.clone()));
+        }
+    }
+
+    /// When [`Backlog::next`] will have something to give.
+    pub fn due(&self) -> Option<Instant> {
+        let (due, _) = self.queue.first()?;
+        (self.in_flight < MOST_IN_FLIGHT).then_some(*due)
+    }
+
+    /// What is to be written now, if anything. Its outcome is to be told to [`Backlog::done`].
+    pub fn next(&mut self, now: Instant) -> Option<Job> {
+        while self.due()? <= now {
+            let (_, subject) = self.queue.pop_first()?;
+            let Some(item) = self.items.get_mut(&subject) else {
+                continue;
+            };
+            item.due = None;
+            item.expire(now);
+            if item.differs(&subject, &self.controller_name) {
+                self.in_flight += 1;
+                return Some(item.take_off(subject, &self.controller_name));
+            }
+        }
+        None
+    }
+
+    /// Takes what came of a job.
+    pub fn done(&mut self, subject: &Subject, outcome: Outcome, now: Instant) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Some(item) = self.items.get_mut(subject) else {
+            return; // forgotten meanwhile
+        };
+        item.flight = Flight::Grounded;
+        match outcome {
+            Outcome::Settled(live) => item.settle(live, now),
+            Outcome::Gone => return self.forget(subject),
+            Outcome::Failed => item.last_write = Some(now),
+            Outcome::NotLeader => {}
+        }
+        self.schedule(subject, now);
+    }
+}
+
+impl Item {
+    fn new(seen: AnyObject, wanted: Arc<Value>) -> Self {
+        Self {
+            wanted,
+            seen,
+            written: None,
+            due: None,
+            flight: Flight::Grounded,
+            last_write: None,
+            pause: PAUSE,
+            vain: 0,
+            is_new: true,
+        }
+    }
+
+    /// The watch shows the object like this.
+    fn show(&mut self, seen: AnyObject, now: Instant) {
+        let is_echo = |(written, _): &(Live, Instant)| {
+            seen.metadata().resource_version.as_deref() == Some(&*written.resource_version)
+        };
+        if self.written.as_ref().is_some_and(is_echo) {
+            self.written = None;
+        }
+        self.seen = seen;
+        self.expire(now);
+    }
+
+    /// Takes what the watch showed last for the newest, if it had time enough to show our write.
+    fn expire(&mut self, now: Instant) {
+        if self.written.as_ref().is_some_and(|(_, until)| now >= *until) {
+            self.written = None;
+        }
+    }
+
+    /// When to compare anew with what the watch showed last, in case it never shows our write.
+    fn look_again_at(&self) -> Option<Instant> {
+        self.written.as_ref().map(|(_, until)| *until)
+    }
+
+    /// The job of writing what is wanted.
+    fn take_off(&mut self, subject: Subject, controller_name: &str) -> Job {
+        let live = self.live();
+        // What the watch showed went through our types, which may not know all that others say.
+        let is_known = self.written.is_some()
+            || !has_foreign_parts(subject.kind, controller_name, &live.status);
+        self.vain = if self.is_new { 0 } else { self.vain.saturating_add(1) };
+        self.is_new = false;
+        self.flight = Flight::Flying;
+        Job {
+            uid: Some(live.uid.clone()).filter(|uid| !uid.is_empty()),
+            wanted: Arc::clone(&self.wanted),
+            live: is_known.then_some(live),
+            subject,
+        }
+    }
+
+    /// The newest that is known of the object.
+    fn live(&self) -> Live {
+        if let Some((written, _)) = &self.written {
+            return written.clone();
+        }
+        let metadata = self.seen.metadata();
+        Live {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+            status: status_of(&self.seen),
+        }
+    }
+
+    /// Whether what is said is not what is wanted.
+    fn differs(&self, subject: &Subject, controller_name: &str) -> bool {
+        let context = Context {
+            kind: subject.kind,
+            controller_name,
+            now: "",
+        };
+        !merge(context, &self.live().status, &self.wanted).patch.is_empty()
+    }
+
+    fn due_at(&mut self, now: Instant) -> Instant {
+        let Some(last) = self.last_write else {
+            return now;
+        };
+        if now.saturating_duration_since(last) > REST {
+            self.pause = PAUSE;
+            self.vain = 0;
+        }
+        let vain = if self.is_new { 0 } else { self.vain };
+        let back_off = PAUSE.saturating_mul(2_u32.saturating_pow(vain));
+        let pause = self.pause.max(back_off.min(LONGEST_BACK_OFF));
+        now.max(last + pause)
+    }
+
+    fn settle(&mut self, live: Live, now: Instant) {
+        let since = self.last_write.map(|last| now.saturating_duration_since(last));
+        self.pause = match since {
+            Some(since) if since < self.pause * 2 => (self.pause * 2).min(LONGEST_PAUSE),
+            _ => PAUSE,
+        };
+        self.last_write = Some(now);
+        self.written = Some((live, now + ECHO));
+    }
+}
+
+fn subject_of(object: &AnyObject) -> Subject {
+    Subject {
+        kind: object.kind(),
+        key: object.key(),
+    }
+}
+
+/// The status of an object, as its type has it.
+fn status_of(object: &AnyObject) -> Value {
+    fn json<S: serde::Serialize>(status: Option<&S>) -> Value {
+        // Our own types; see `wanted::changes`.
+        serde_json::to_value(status).unwrap_or_default()
+    }
+    match object {
+        AnyObject::GatewayClass(it) => json(it.status.as_ref()),
+        AnyObject::Gateway(it) => json(it.status.as_ref()),
+        AnyObject::ListenerSet(it) => json(it.status.as_ref()),
+        AnyObject::HttpRoute(it) => json(it.status.as_ref()),
+        AnyObject::GrpcRoute(it) => json(it.status.as_ref()),
+        AnyObject::TlsRoute(it) => json(it.status.as_ref()),
+        AnyObject::TcpRoute(it) => json(it.status.as_ref()),
+        AnyObject::UdpRoute(it) => json(it.status.as_ref()),
+        AnyObject::BackendTlsPolicy(it) => json(it.status.as_ref()),
+        AnyObject::ReferenceGrant(_)
+        | AnyObject::Namespace(_)
+        | AnyObject::Service(_)
+        | AnyObject::EndpointSlice(_)
+        | AnyObject::Secret(_)
+        | AnyObject::ConfigMap(_) => Value::Null,
+    }
+}
