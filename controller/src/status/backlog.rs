@@ -135,16 +135,13 @@ impl Backlog {
 
     fn want(&mut self, live: AnyObject, wanted: Arc<Value>, now: Instant) {
         let subject = subject_of(&live);
-        match self.items.get_mut(&subject) {
-            Some(item) => {
-                item.wanted = wanted;
-                item.is_new = true;
-                item.show(live, now);
-            }
-            None => {
-                let item = Item::new(live, wanted);
-                self.items.insert(subject.clone(), item);
-            }
+        if let Some(item) = self.items.get_mut(&subject) {
+            item.wanted = wanted;
+            item.is_new = true;
+            item.show(live, now);
+        } else {
+            let item = Item::new(live, wanted);
+            self.items.insert(subject.clone(), item);
         }
         self.schedule(&subject, now);
     }
@@ -257,7 +254,11 @@ impl Item {
 
     /// Takes what the watch showed last for the newest, if it had time enough to show our write.
     fn expire(&mut self, now: Instant) {
-        if self.written.as_ref().is_some_and(|(_, until)| now >= *until) {
+        if self
+            .written
+            .as_ref()
+            .is_some_and(|(_, until)| now >= *until)
+        {
             self.written = None;
         }
     }
@@ -273,7 +274,11 @@ impl Item {
         // What the watch showed went through our types, which may not know all that others say.
         let is_known = self.written.is_some()
             || !has_foreign_parts(subject.kind, controller_name, &live.status);
-        self.vain = if self.is_new { 0 } else { self.vain.saturating_add(1) };
+        self.vain = if self.is_new {
+            0
+        } else {
+            self.vain.saturating_add(1)
+        };
         self.is_new = false;
         self.flight = Flight::Flying;
         Job {
@@ -304,7 +309,9 @@ impl Item {
             controller_name,
             now: "",
         };
-        !merge(context, &self.live().status, &self.wanted).patch.is_empty()
+        !merge(context, &self.live().status, &self.wanted)
+            .patch
+            .is_empty()
     }
 
     fn due_at(&mut self, now: Instant) -> Instant {
@@ -322,7 +329,9 @@ impl Item {
     }
 
     fn settle(&mut self, live: Live, now: Instant) {
-        let since = self.last_write.map(|last| now.saturating_duration_since(last));
+        let since = self
+            .last_write
+            .map(|last| now.saturating_duration_since(last));
         self.pause = match since {
             Some(since) if since < self.pause * 2 => (self.pause * 2).min(LONGEST_PAUSE),
             _ => PAUSE,

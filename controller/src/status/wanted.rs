@@ -22,7 +22,12 @@ pub fn changes(old: &Statuses, new: &Statuses) -> Vec<Change> {
     } = new;
     let mut changes = Vec::new();
     let all = &mut changes;
-    compare(Kind::GatewayClass, &old.gateway_classes, gateway_classes, all);
+    compare(
+        Kind::GatewayClass,
+        &old.gateway_classes,
+        gateway_classes,
+        all,
+    );
     compare(Kind::Gateway, &old.gateways, gateways, all);
     compare(Kind::ListenerSet, &old.listener_sets, listener_sets, all);
     compare(Kind::HttpRoute, &old.http_routes, http_routes, all);

@@ -50,13 +50,15 @@ fn world(bytes: &[u8]) -> Vec<Value> {
     let dice = &mut Dice(bytes.iter());
     let mut objects = vec![class()];
     for kind in 0..dice.roll(24) {
-        objects.push(match kind % 8 {
+        objects.push(match kind % 10 {
             0 => gateway(dice),
             1 | 2 => route(dice),
             3 => service(dice),
             4 => slice(dice),
             5 => grant(dice),
             6 => secret(dice),
+            8 => namespace(dice),
+            9 => config_map(dice),
             _ => listener_set(dice),
         });
     }
@@ -139,7 +141,10 @@ fn listener(dice: &mut Dice<'_>, index: usize) -> Value {
             ]),
         },
         "allowedRoutes": {
-            "namespaces": {"from": dice.pick(&["All", "Same", "Selector", "None"])},
+            "namespaces": {
+                "from": dice.pick(&["All", "Same", "Selector", "None"]),
+                "selector": {"matchLabels": {"team": "a"}},
+            },
             "kinds": dice.list(1, |dice, _| json!({"kind": dice.pick(&["HTTPRoute", "TCPRoute"])})),
         },
     })
@@ -165,7 +170,17 @@ fn route(dice: &mut Dice<'_>) -> Value {
         "hostnames": dice.list(3, |dice, _| json!(dice.pick(&HOSTS[..5]))),
         "rules": dice.list(3, rule),
     });
-    gateway_api("HTTPRoute", dice, &spec)
+    let mut route = gateway_api("HTTPRoute", dice, &spec);
+    // What a controller said of a parent that may be gone from the spec.
+    let said = |controller: &str| {
+        json!({"parents": [{
+            "parentRef": {"name": "web"},
+            "controllerName": controller,
+            "conditions": [],
+        }]})
+    };
+    route["status"] = dice.pick(&[Value::Null, said(CONTROLLER), said("example.com/other")]);
+    route
 }
 
 fn rule(dice: &mut Dice<'_>, _: usize) -> Value {
@@ -202,6 +217,23 @@ fn core(api_version: &str, kind: &str, dice: &mut Dice<'_>, mut object: Value) -
     object["metadata"]["name"] = json!(dice.pick(&NAMES));
     object["metadata"]["namespace"] = json!(dice.pick(&NAMESPACES));
     object
+}
+
+fn namespace(dice: &mut Dice<'_>) -> Value {
+    let team = dice.pick(&["a", "b"]);
+    let mut namespace = core(
+        "v1",
+        "Namespace",
+        dice,
+        json!({"metadata": {"labels": {"team": team}}}),
+    );
+    namespace["metadata"]["name"] = namespace["metadata"]["namespace"].take();
+    namespace
+}
+
+fn config_map(dice: &mut Dice<'_>) -> Value {
+    let data = dice.pick(&[json!({"ca.crt": "x"}), json!({})]);
+    core("v1", "ConfigMap", dice, json!({"data": data}))
 }
 
 fn service(dice: &mut Dice<'_>) -> Value {

@@ -4,9 +4,14 @@ use std::collections::BTreeSet;
 
 use portcullis_api::core::EndpointSlice;
 use portcullis_api::gateway::{FromNamespaces, GatewayTls, Listener};
+use portcullis_api::grpc_route::GrpcRouteSpec;
+use portcullis_api::http_route::HttpRouteSpec;
 use portcullis_api::meta::{Object, ObjectMeta, Spec};
-use portcullis_api::route::{L4RouteRule, ParentReference, RouteFilter, Target};
+use portcullis_api::route::{BackendRef, ParentReference, RouteFilter, Target};
 use portcullis_api::status::RouteStatus;
+use portcullis_api::tcp_route::TcpRouteSpec;
+use portcullis_api::tls_route::TlsRouteSpec;
+use portcullis_api::udp_route::UdpRouteSpec;
 use portcullis_api::{AnyObject, Gateway, GatewayClass, Kind, ListenerSet, ObjectKey};
 
 use super::Subject;
@@ -92,7 +97,10 @@ pub(super) fn parent(reference: &ParentReference, metadata: &ObjectMeta) -> Opti
     let target = reference.target();
     let kind = Kind::find(target.group, target.kind)?;
     let namespace = target.namespace.or(metadata.namespace.as_deref());
-    Some((kind, ObjectKey::new(namespace.unwrap_or_default(), target.name)))
+    Some((
+        kind,
+        ObjectKey::new(namespace.unwrap_or_default(), target.name),
+    ))
 }
 
 /// The Service that an EndpointSlice belongs to.
@@ -137,7 +145,8 @@ impl<'a> Gathering<'a> {
 
     fn name_of_listeners(&mut self, listeners: &[Listener]) {
         for listener in listeners {
-            self.outgoing.is_selecting |= *listener.allowed_namespaces() == FromNamespaces::Selector;
+            self.outgoing.is_selecting |=
+                *listener.allowed_namespaces() == FromNamespaces::Selector;
             let references = listener.tls.iter().flat_map(|tls| &tls.certificate_refs);
             for reference in references {
                 let target = reference.target();
@@ -218,8 +227,20 @@ fn backends_of_filters(filters: &[RouteFilter]) -> impl Iterator<Item = Target<'
         let mirror = filter.request_mirror.as_ref();
         let auth = filter.external_auth.as_ref();
         let mirror = mirror.map(|it| it.backend_ref.target());
-        mirror.into_iter().chain(auth.map(|it| it.backend_ref.target()))
+        mirror
+            .into_iter()
+            .chain(auth.map(|it| it.backend_ref.target()))
     })
+}
+
+/// What a rule sends requests to.
+fn backends_of_rule<'a>(
+    filters: &'a [RouteFilter],
+    shares: &'a [BackendRef],
+) -> impl Iterator<Item = Target<'a>> {
+    let of_share =
+        |share: &'a BackendRef| backends_of_filters(&share.filters).chain([share.target()]);
+    backends_of_filters(filters).chain(shares.iter().flat_map(of_share))
 }
 
 macro_rules! request_route {
@@ -230,14 +251,10 @@ macro_rules! request_route {
             }
 
             fn backends(&self) -> Vec<Target<'_>> {
-                let of_rule = |rule| {
-                    let shares = rule.backend_refs.iter();
-                    let shares = shares.flat_map(|share| {
-                        backends_of_filters(&share.filters).chain([share.target()])
-                    });
-                    backends_of_filters(&rule.filters).chain(shares)
-                };
-                self.rules.iter().flat_map(of_rule).collect()
+                let rules = self.rules.iter();
+                rules
+                    .flat_map(|rule| backends_of_rule(&rule.filters, &rule.backend_refs))
+                    .collect()
             }
         }
     };
@@ -251,16 +268,17 @@ macro_rules! l4_route {
             }
 
             fn backends(&self) -> Vec<Target<'_>> {
-                let of_rule = |rule: &'_ L4RouteRule| rule.backend_refs.iter();
-                let shares = self.rules.iter().flat_map(of_rule);
-                shares.map(|share| share.target()).collect()
+                let rules = self.rules.iter();
+                rules
+                    .flat_map(|rule| backends_of_rule(&[], &rule.backend_refs))
+                    .collect()
             }
         }
     };
 }
 
-request_route!(portcullis_api::http_route::HttpRouteSpec);
-request_route!(portcullis_api::grpc_route::GrpcRouteSpec);
-l4_route!(portcullis_api::tls_route::TlsRouteSpec);
-l4_route!(portcullis_api::tcp_route::TcpRouteSpec);
-l4_route!(portcullis_api::udp_route::UdpRouteSpec);
+request_route!(HttpRouteSpec);
+request_route!(GrpcRouteSpec);
+l4_route!(TlsRouteSpec);
+l4_route!(TcpRouteSpec);
+l4_route!(UdpRouteSpec);

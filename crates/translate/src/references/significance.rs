@@ -1,7 +1,7 @@
 //! Which part of an object a translation reads.
 
-use portcullis_api::meta::{Object, ObjectMeta, Spec};
 use portcullis_api::AnyObject;
+use portcullis_api::meta::{Object, ObjectMeta, Spec};
 
 /// Whether two states of one object are the same to a translation, statuses apart.
 pub(super) fn is_same(old: &AnyObject, new: &AnyObject) -> bool {
