@@ -369,6 +369,7 @@ fn status_of(object: &AnyObject) -> Value {
         | AnyObject::Service(_)
         | AnyObject::EndpointSlice(_)
         | AnyObject::Secret(_)
-        | AnyObject::ConfigMap(_) => Value::Null,
+        | AnyObject::ConfigMap(_)
+        | AnyObject::GatewayParameters(_) => Value::Null,
     }
 }

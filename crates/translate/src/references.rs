@@ -192,9 +192,10 @@ impl References {
                     self.is_named(Kind::Service, key)
                 })
             }
-            AnyObject::Service(_) | AnyObject::Secret(_) | AnyObject::ConfigMap(_) => {
-                self.is_named(object.kind(), object.key())
-            }
+            AnyObject::Service(_)
+            | AnyObject::Secret(_)
+            | AnyObject::ConfigMap(_)
+            | AnyObject::GatewayParameters(_) => self.is_named(object.kind(), object.key()),
         }
     }
 

@@ -88,7 +88,8 @@ pub(super) fn of(object: &AnyObject) -> Outgoing {
         | AnyObject::Service(_)
         | AnyObject::EndpointSlice(_)
         | AnyObject::Secret(_)
-        | AnyObject::ConfigMap(_) => Outgoing::default(),
+        | AnyObject::ConfigMap(_)
+        | AnyObject::GatewayParameters(_) => Outgoing::default(),
     }
 }
 
