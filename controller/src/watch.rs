@@ -6,10 +6,31 @@
 //! Secrets and ConfigMaps come only when they are asked for ([`References`]): of all others no more
 //! than the metadata is read. Namespaces come with their metadata only.
 
-use std::collections::BTreeSet;
+mod changes;
+mod crds;
+mod decode;
+mod follower;
+mod ledger;
+mod referenced;
+mod sighting;
+mod teller;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use kube::Client;
+use kube::api::PartialObjectMeta;
 use portcullis_api::{AnyObject, Kind, ObjectKey};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+pub use self::changes::changes;
+use self::crds::CrdFollower;
+use self::follower::{Follower, Plan};
+pub use self::ledger::{Changes, Progress};
+use self::referenced::ReferenceFollower;
+use self::sighting::Sighting;
+use crate::config::Namespaces;
 
 /// How many events may wait for who reads them; a watch that meets a full queue waits.
 pub const QUEUE: usize = 64;
@@ -25,6 +46,8 @@ pub enum Event {
     /// The cluster does not have the kind (now): there are no objects of it, and none to wait for.
     /// Those told before are gone. [`Event::InSync`] follows if it is installed later.
     Absent(Kind),
+    /// The Gateway API's CRDs, by name, each with its `bundle-version` if it has one: all there are.
+    BundleVersions(Arc<BTreeMap<String, Option<String>>>),
 }
 
 /// Changes of one kind.
@@ -53,4 +76,68 @@ pub struct References {
 }
 
 /// Where to say what is wanted; the newest counts.
-pub type ReferencesSender = tokio::sync::watch::Sender<Arc<References>>;
+pub type ReferencesSender = watch::Sender<Arc<References>>;
+
+impl References {
+    /// The wanted objects of a kind that comes by reference; of no other kind is any.
+    fn of(&self, kind: Kind) -> &BTreeSet<ObjectKey> {
+        static NONE: BTreeSet<ObjectKey> = BTreeSet::new();
+        match kind {
+            Kind::Secret => &self.secrets,
+            Kind::ConfigMap => &self.config_maps,
+            _ => &NONE,
+        }
+    }
+}
+
+/// Watches every kind for as long as somebody listens to `events`.
+///
+/// # Panics
+///
+/// If one of its tasks does: half a watch would be worse than none.
+pub async fn run(
+    client: Client,
+    namespaces: Namespaces,
+    references: watch::Receiver<Arc<References>>,
+    events: mpsc::Sender<Event>,
+) {
+    let mut tasks = JoinSet::new();
+    for kind in [Kind::Secret, Kind::ConfigMap] {
+        let (client, namespaces) = (client.clone(), namespaces.clone());
+        let follower = ReferenceFollower::new(client, kind, namespaces, events.clone());
+        tasks.spawn(follower.run(references.clone()));
+    }
+    let mut plans = BTreeMap::new();
+    for kind in Kind::ALL {
+        let version = kind.versions().first().copied().unwrap_or("v1");
+        let (plan, planned) = watch::channel(Plan::Watched(version));
+        let follower = Follower::new(client.clone(), kind, &namespaces, events.clone());
+        match kind {
+            Kind::Secret | Kind::ConfigMap => {}
+            Kind::Namespace => {
+                tasks.spawn(follower.run::<PartialObjectMeta>(planned));
+            }
+            Kind::Service | Kind::EndpointSlice => {
+                tasks.spawn(follower.run::<Sighting>(planned));
+            }
+            _ => {
+                plan.send_replace(Plan::Unknown);
+                tasks.spawn(follower.run::<Sighting>(planned));
+                plans.insert(kind, plan);
+            }
+        }
+    }
+    let crds = CrdFollower {
+        client,
+        plans,
+        events,
+    };
+    tasks.spawn(crds.run());
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
