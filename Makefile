@@ -1,7 +1,7 @@
 # `make` lists the targets. Each is one command of hack/ or cargo; nothing else is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt bless audit bench hotspots deps deploy conformance e2e
+.PHONY: help run build test lint fmt bless audit bench hotspots deps deploy conformance e2e cluster-up cluster-down load-images
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,17 @@ bench: ## CPU per request beside nginx, HAProxy and Envoy; tables in bench/resul
 
 deps: ## Install what `make test` needs, on top of Rust and Go
 	hack/deps test
+
+cluster-up: ## Start a Kubernetes cluster to test against (CLUSTER=name CHANNEL=experimental; docs/cluster.md)
+	hack/deps cluster
+	hack/cluster up
+
+cluster-down: ## Remove it and all that it made (CLUSTER=name)
+	hack/cluster down
+
+load-images: ## Build the images of Portcullis and its samples, and load them into the cluster
+	hack/images
+	hack/cluster load-images
 
 deploy: ## Build Portcullis and put it into the cluster, which is started if need be (CLUSTER=name CHANNEL=standard)
 	hack/deploy
