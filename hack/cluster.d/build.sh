@@ -7,14 +7,6 @@ echo_sources=$root/hack/cluster.d/echo
 parts=$tools/cluster-$(cat "$go_sources"/go.{mod,sum} "$go_sources"/*/*.go "$echo_sources"/go.{mod,sum} \
     "$root/hack/image" | sha256sum | cut -c1-12)
 
-build() {
-    case ${1:-} in
-    '') "$(driver)_build" ;;
-    helm) build_helm ;;
-    *) usage ;;
-    esac
-}
-
 # The node's programs and the image that every pod needs, for the local driver.
 build_node() {
     local version name
