@@ -87,7 +87,7 @@ kind_network() {
 kind_load() { "$kind" load image-archive "$1" --name "$kind_name"; }
 
 # The engine's network answers on the machine itself (on Linux).
-kind_exec() { KUBECONFIG=$kubeconfig PATH=$state/bin:$PATH exec "$@"; }
+kind_exec() { exec env KUBECONFIG="$kubeconfig" KUBECACHEDIR="$state/kubectl" PATH="$state/bin:$PATH" "$@"; }
 
 kind_down() {
     if kind_runs; then

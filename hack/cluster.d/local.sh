@@ -64,7 +64,7 @@ local_exec() {
     read -r pid rest <"$state/pid"
     exec nsenter --target "$pid" --net --mount --pid \
         setpriv --pdeathsig TERM \
-        env --chdir="$PWD" KUBECONFIG="$kubeconfig" PATH="$state/bin:$PATH" "$@"
+        env --chdir="$PWD" KUBECONFIG="$kubeconfig" KUBECACHEDIR="$state/kubectl" PATH="$state/bin:$PATH" "$@"
 }
 
 local_down() {
