@@ -4,7 +4,7 @@
 .PHONY: help run build test lint fmt bless audit bench hotspots deps deploy conformance e2e cluster-up cluster-down load-images
 
 help: ## Show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## Start the gateway with sample backends and show what to try (no root, no network)
 	cargo run --locked --package portcullis-cli -- demo

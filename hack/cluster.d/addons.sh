@@ -8,27 +8,30 @@ addons() {
 }
 
 # gateway_api_crds standard|experimental
-#
-# A policy among them forbids experimental CRDs over standard ones. Here that is what was asked for.
 gateway_api_crds() {
-    local directory file files=()
+    local directory file files=() previous=
     case $1 in
     standard | experimental) ;;
     *) fail "CHANNEL=$1: standard or experimental" ;;
     esac
-    directory=$(module_directory "$root/conformance" sigs.k8s.io/gateway-api "$go_toolchain")
-    kubectl delete --ignore-not-found validatingadmissionpolicybinding,validatingadmissionpolicy \
-        safe-upgrades.gateway.networking.k8s.io >/dev/null
-    for file in "$directory/config/crd/$1"/gateway.networking.*.yaml; do
+    directory=$(module_directory "$root/conformance" sigs.k8s.io/gateway-api "$go_toolchain")/config/crd
+    [ ! -e "$state/channel" ] || previous=$(cat "$state/channel")
+    [ "${previous:-$1}" = "$1" ] || leave_channel "$directory/$previous"
+    for file in "$directory/$1"/gateway.networking.*.yaml; do
         files+=(-f "$file")
     done
     await "the CRDs" 30 kubectl apply --server-side --force-conflicts "${files[@]}"
-    if [ "$1" = standard ] && [ -e "$state/channel" ]; then
-        for file in "$directory"/config/crd/experimental/gateway.networking.x-*.yaml; do
-            kubectl delete --ignore-not-found --filename "$file"
-        done
-    fi
     kubectl wait --for=condition=Established --timeout=60s customresourcedefinition --all >/dev/null
     echo "$1" >"$state/channel"
     echo "Gateway API CRDs: $1"
+}
+
+# leave_channel DIRECTORY: without what the other channel does not have, and without the policy that
+# forbids the change.
+leave_channel() {
+    local file
+    kubectl delete --ignore-not-found --filename "$1/gateway.networking.k8s.io_vap_safeupgrades.yaml"
+    for file in "$1"/gateway.networking.x-*.yaml; do
+        [ ! -e "$file" ] || kubectl delete --ignore-not-found --filename "$file"
+    done
 }
