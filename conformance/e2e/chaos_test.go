@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // current is how soon after any disturbance all statuses must be right.
@@ -65,21 +63,16 @@ func served(t *testing.T) (space, address string) {
 	return space, address
 }
 
-// kill kills one of the controllers, without notice. Its pod is removed too: the kubelet would wait
-// longer and longer before it starts the container again, which is not what is tested.
+// kill kills one of the controllers, without notice; the kubelet starts it again.
 func kill(t *testing.T) {
 	t.Helper()
-	var running []corev1.Pod
-	eventually(t, current, "a controller runs", func() error {
-		if running = controllers(t); len(running) == 0 {
-			return errors.New("none")
-		}
-		return nil
-	})
+	running := controllers(t)
+	if len(running) == 0 {
+		t.Fatal("no controller's pod runs")
+	}
 	victim := running[rand.IntN(len(running))]
-	signal(t, victim, syscall.SIGKILL)
-	if err := kube.Delete(t.Context(), &victim, client.GracePeriodSeconds(0)); client.IgnoreNotFound(err) != nil {
-		t.Fatal(err)
+	if err := syscall.Kill(pid(t, victim), syscall.SIGKILL); err != nil {
+		t.Fatalf("%s: %v", victim.Name, err)
 	}
 }
 
@@ -133,7 +126,9 @@ func TestAThawedLeaderWritesNothing(t *testing.T) {
 	process := pid(t, old)
 	thaw := func() { _ = syscall.Kill(process, syscall.SIGCONT) }
 	changes := startChurn(t, space)
-	signal(t, old, syscall.SIGSTOP)
+	if err := syscall.Kill(process, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
 	defer thaw()
 	took := eventually(t, current, "another controller leads", func() error {
 		if now, err := leader(t); err != nil || now.Name == old.Name {

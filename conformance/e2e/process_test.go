@@ -7,17 +7,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
-// pid is the process of a pod's only container, found by its cgroup. Where the node's processes
-// cannot be seen (kind without root), there is nothing to test.
-func pid(t *testing.T, pod corev1.Pod) int {
-	t.Helper()
+// findPid is the process of a pod's only container, found by its cgroup; zero if there is none now.
+func findPid(pod corev1.Pod) int {
 	folders, _ := filepath.Glob("/proc/[0-9]*")
 	for _, folder := range folders {
 		cgroup, err := os.ReadFile(filepath.Join(folder, "cgroup"))
@@ -25,24 +22,28 @@ func pid(t *testing.T, pod corev1.Pod) int {
 			continue
 		}
 		name, err := os.ReadFile(filepath.Join(folder, "comm"))
-		if err != nil || strings.TrimSpace(string(name)) == "pause" {
+		if err != nil || !strings.HasPrefix(string(name), "portcullis") {
 			continue
 		}
-		number, err := strconv.Atoi(filepath.Base(folder))
-		if err == nil {
+		if number, err := strconv.Atoi(filepath.Base(folder)); err == nil {
 			return number
 		}
 	}
-	t.Skipf("the processes of pod %s cannot be seen from here", pod.Name)
 	return 0
 }
 
-// signal sends a signal to a pod's process.
-func signal(t *testing.T, pod corev1.Pod, signal syscall.Signal) {
+// pid waits for the process of a pod's only container. Where the node's processes cannot be seen
+// (kind without root), there is nothing to test.
+func pid(t *testing.T, pod corev1.Pod) int {
 	t.Helper()
-	if err := syscall.Kill(pid(t, pod), signal); err != nil {
-		t.Fatalf("%s to %s: %v", signal, pod.Name, err)
+	for range 100 {
+		if found := findPid(pod); found != 0 {
+			return found
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
+	t.Skipf("the processes of pod %s cannot be seen from here", pod.Name)
+	return 0
 }
 
 // ticksPerSecond is USER_HZ, in which /proc counts CPU time; 100 on every Linux that Go runs on.
