@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -94,7 +95,9 @@ func run(ctx context.Context, o options) (red bool, err error) {
 
 	outcomes := ratchet.Outcomes{}
 	for _, pass := range passes(o, plan, wanted) {
-		if err := pass.run(ctx, o, outcomes); err != nil {
+		if err := pass.run(ctx, o, outcomes); errors.Is(err, errSetup) {
+			break
+		} else if err != nil {
 			return false, err
 		}
 	}

@@ -83,8 +83,10 @@ func switchedOn(only []string, wanted ratchet.Wanted) []string {
 	}
 }
 
-// run runs the pass and adds what came of its tests. That tests fail is no error; a pass whose setup
-// fails leaves them out, which the judge sees.
+// errSetup: no test began, so none of the next pass would.
+var errSetup = errors.New("the suite's setup failed")
+
+// run runs the pass and adds what came of its tests. That tests fail is no error.
 func (p pass) run(ctx context.Context, o options, outcomes ratchet.Outcomes) error {
 	fmt.Printf("==> %s: %d tests\n", p.name, len(p.tests))
 	log, err := os.Create(filepath.Join(o.out, p.name+".log"))
@@ -122,6 +124,7 @@ func (p pass) run(ctx context.Context, o options, outcomes ratchet.Outcomes) err
 	}
 	if ran == 0 {
 		fmt.Println("no test ended: see", log.Name())
+		err = errors.Join(err, errSetup)
 	}
 	return errors.Join(err, ctx.Err())
 }
