@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use self::changes::changes;
+pub(crate) use self::changes::error_chain;
 use self::crds::CrdFollower;
 use self::follower::{Follower, Plan};
 pub use self::ledger::{Changes, Progress};

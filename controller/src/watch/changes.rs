@@ -89,7 +89,7 @@ fn status_code(error: &watcher::Error) -> Option<u16> {
 }
 
 /// An error with its sources, in one line.
-pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
