@@ -4,8 +4,8 @@
 # The modules' files pin everything, so what is built is known by the hash of the sources here.
 go_sources=$root/hack/cluster.d/go
 echo_sources=$root/hack/cluster.d/echo
-parts=$tools/cluster-$(cat "$go_sources"/go.{mod,sum} "$go_sources"/*/*.go "$echo_sources"/go.{mod,sum} \
-    "$root/hack/image" | sha256sum | cut -c1-12)
+parts=$tools/cluster-$(cat "$go_sources"/go.{mod,sum} "$go_sources"/*/*.go "$echo_sources"/go.{mod,sum} |
+    sha256sum | cut -c1-12)
 
 # The node's programs and the image that every pod needs, for the local driver.
 build_node() {
