@@ -66,6 +66,9 @@ pub struct ObservedDataPlane {
     pub applied_generation: Option<i64>,
     /// The ports it could not bind.
     pub port_failures: BTreeMap<PortKey, PortFailure>,
+    /// That it refused the newest configuration, or a part of it, and why, in words that follow
+    /// a semicolon.
+    pub refusal: Option<String>,
 }
 
 /// Why a data plane could not bind a port, each with the reason in words.

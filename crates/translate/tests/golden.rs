@@ -166,6 +166,7 @@ fn observed_data_plane(value: &Value) -> ObservedDataPlane {
     ObservedDataPlane {
         applied_generation: value["appliedGeneration"].as_i64(),
         port_failures: of_ports.into_iter().chain(of_addresses).collect(),
+        refusal: value["refusal"].as_str().map(str::to_owned),
     }
 }
 

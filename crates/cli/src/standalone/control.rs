@@ -285,6 +285,7 @@ impl Control {
             data_planes: vec![ObservedDataPlane {
                 applied_generation: Some(*generation),
                 port_failures: failures.collect(),
+                refusal: None,
             }],
             infra: None,
         }

@@ -97,6 +97,7 @@ pub(crate) fn pending(wanted: i64, observed: &ObservedGateway) -> Option<Problem
     let planes = &observed.data_planes;
     let applied = planes
         .iter()
+        .filter(|plane| plane.refusal.is_none())
         .filter(|plane| plane.applied_generation.is_some_and(|g| g >= wanted))
         .count();
     if applied == planes.len() && applied > 0 {
@@ -111,7 +112,11 @@ pub(crate) fn pending(wanted: i64, observed: &ObservedGateway) -> Option<Problem
         format!("waiting for a data plane{hint}")
     } else {
         let all = planes.len();
-        format!("waiting for the data planes: {applied} of {all} serve generation {wanted}")
+        let refusal = planes.iter().find_map(|plane| plane.refusal.as_ref());
+        let refusal = refusal.map(|why| format!("; {why}")).unwrap_or_default();
+        format!(
+            "waiting for the data planes: {applied} of {all} serve generation {wanted}{refusal}"
+        )
     };
     Some(Problem::new(ConditionReason::Pending, message))
 }

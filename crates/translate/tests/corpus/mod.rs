@@ -83,6 +83,7 @@ pub(crate) fn observe_all(
             let plane = ObservedDataPlane {
                 applied_generation: Some(gateway.generation()),
                 port_failures: BTreeMap::new(),
+                refusal: None,
             };
             let address = GatewayAddress {
                 address_type: Some(AddressType::IpAddress),

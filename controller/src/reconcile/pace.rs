@@ -1,0 +1,53 @@
+//! How soon one step may follow another.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The pause after a step. News that comes when nothing has happened for so long is acted upon at
+/// once; what follows it closely, as the rest of one `kubectl apply` does, is gathered.
+const PAUSE: Duration = Duration::from_millis(8);
+/// The pause after a step that took long.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Spaces out steps: however much news there is, one comes after a bounded pause.
+#[derive(Debug)]
+pub(super) struct Pace {
+    earliest: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { earliest: now }
+    }
+
+    /// When the next step may be.
+    pub(super) fn earliest(&self) -> Instant {
+        self.earliest
+    }
+
+    /// A step was taken. The pause is as long as it took, so that steps leave half of the time to
+    /// all else.
+    pub(super) fn stepped(&mut self, began: Instant, ended: Instant) {
+        let took = ended.saturating_duration_since(began);
+        self.earliest = ended + took.clamp(PAUSE, LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_may_be_taken_at_once_after_a_rest_and_soon_after_a_step() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        assert_eq!(pace.earliest(), start);
+        let cases = [(0, 8), (1, 8), (30, 30), (5_000, 100)];
+        for (took, pause) in cases {
+            let ended = start + Duration::from_millis(took);
+            pace.stepped(start, ended);
+            assert_eq!(pace.earliest(), ended + Duration::from_millis(pause));
+        }
+    }
+}
