@@ -155,13 +155,6 @@ impl<S: Programmable> Ledger<S> {
         self.told.remove(key);
     }
 
-    /// The objects of which something is held back.
-    pub(super) fn held(&self) -> impl Iterator<Item = &ObjectKey> {
-        let held = self.told.iter();
-        held.filter(|(_, told)| told.held_since.is_some())
-            .map(|(key, _)| key)
-    }
-
     /// When something will have been held back for too long.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let since = self.told.values().filter_map(|told| told.held_since);
