@@ -1,4 +1,31 @@
 //! The Deployment, Service and what else a Gateway's data planes need around them.
+//!
+//! [`render`] says what there is to be, [`decide`] what is to be done about each object, [`control`]
+//! when; [`observe`] reads what has become of it. The task ([`run`]) moves messages between them,
+//! the cluster and the reconcile loop.
+//!
+//! An object is written to only if it is provably ours (our label, and owned by this very Gateway);
+//! it is made by a POST, which fails where there is one, and from then on by server-side apply.
+//! Services are never deleted and made anew for a change. What was made goes with its Gateway, by
+//! the cluster's garbage collector; it is deleted by us only if the Gateway has become another
+//! controller's, or has the like under another name.
+//!
+//! What the API server must allow: of serviceaccounts, configmaps, services (core),
+//! poddisruptionbudgets (policy) and deployments (apps): get, list, watch, create, patch, delete; of
+//! pods (core): list, watch; of gateways/finalizers (gateway.networking.k8s.io): update, for
+//! `blockOwnerDeletion`.
+
+mod cluster;
+pub mod control;
+pub mod decide;
+pub mod observe;
+pub mod overlay;
+pub mod render;
+pub mod resource;
+mod task;
+mod trouble;
+
+pub use task::{Parts, run};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,0 +1,589 @@
+//! The decisions about infrastructure, as a plain state machine.
+//!
+//! What is wanted, what there is, and what became of writes come in; [`Step`]s go out. Nothing here
+//! waits, reads or writes.
+
+mod backlog;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use portcullis_ir::ObjectKey;
+use portcullis_translate::ObservedInfra;
+use portcullis_translate::infra::{Infra, Intent, Parameters};
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use self::backlog::{Backlog, Progress};
+use super::decide::{self, Action, Memory, Ownership, action, owner, ownership};
+use super::observe::{self, PodFacts};
+use super::render::{Rendered, Settings, render};
+use super::resource::{ResourceId, ResourceKind};
+use super::{Event, Observed, Pod, Wanted, trouble};
+
+/// Something to be asked of the API server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The object.
+    pub id: ResourceId,
+    /// What to do with it.
+    pub request: Request,
+}
+
+/// What to do with an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Make it; it is an error if there is one.
+    Create(Json),
+    /// Apply this to it.
+    Apply {
+        /// What we have to say.
+        object: Json,
+        /// To be merged into it before.
+        before: Option<Json>,
+    },
+    /// Delete it, if it is still this one.
+    Delete {
+        /// Its uid.
+        uid: String,
+        /// Its version.
+        resource_version: String,
+    },
+    /// Read it.
+    Look,
+}
+
+/// What became of an [`Order`].
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It was written.
+    Stored {
+        /// What was sent.
+        object: Json,
+        /// What the API server made of it.
+        response: Json,
+    },
+    /// It was read: this is there.
+    Found(Option<Json>),
+    /// It is deleted.
+    Deleted,
+    /// There is an object of that name.
+    AlreadyExists,
+    /// The API server will not have it.
+    Refused {
+        /// What was tried, in the words of RBAC.
+        verb: &'static str,
+        /// What it says.
+        status: Box<kube::core::Status>,
+    },
+    /// There was no answer that means anything.
+    Failed(String),
+    /// It was not sent: this process does not lead.
+    NotLeader,
+}
+
+/// What is to be done and told.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// For the API server.
+    pub orders: Vec<Order>,
+    /// For the reconcile loop.
+    pub events: Vec<Event>,
+    /// When to call [`Control::step`] if nothing happens before.
+    pub wake_at: Option<Instant>,
+}
+
+/// Where news come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// `None`: all namespaces.
+    pub namespace: Option<String>,
+    /// `None`: pods.
+    pub kind: Option<ResourceKind>,
+}
+
+/// Everything that is known.
+#[derive(Debug)]
+pub struct Control {
+    settings: Settings,
+    bundle: Option<Arc<str>>,
+    wanted: Option<Arc<Wanted>>,
+    leads: bool,
+    /// Sources that have not told everything yet.
+    awaited: BTreeSet<Source>,
+    told_sync: bool,
+    live: BTreeMap<ResourceId, Json>,
+    /// What was made for each Gateway, by whom it was made for; always as `live` has it.
+    owned: BTreeMap<ObjectKey, BTreeSet<ResourceId>>,
+    /// Pods by namespace and Deployment.
+    pods: BTreeMap<(String, String), BTreeMap<Arc<str>, PodFacts>>,
+    backlog: Backlog,
+    told: BTreeMap<ObjectKey, Observed>,
+    /// Gateways to look at in the next step.
+    dirty: BTreeSet<ObjectKey>,
+}
+
+impl Control {
+    /// Knows nothing, and waits for all `sources`.
+    pub fn new(settings: Settings, sources: impl IntoIterator<Item = Source>) -> Self {
+        Self {
+            settings,
+            bundle: None,
+            wanted: None,
+            leads: false,
+            awaited: sources.into_iter().collect(),
+            told_sync: false,
+            live: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            backlog: Backlog::default(),
+            told: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+        }
+    }
+
+    /// This is wanted from now on.
+    pub fn want(&mut self, wanted: Arc<Wanted>) {
+        let nothing = Wanted::default();
+        let before = self.wanted.as_deref().unwrap_or(&nothing);
+        for (gateway, infra) in &wanted.gateways {
+            if before.gateways.get(gateway) != Some(infra) {
+                self.dirty.insert(gateway.clone());
+                // What was refused may be mended.
+                self.backlog.hurry(&gateway.namespace, &infra.name);
+            }
+        }
+        let gone = before.gateways.keys();
+        let gone = gone.filter(|gateway| !wanted.gateways.contains_key(*gateway));
+        self.dirty.extend(gone.cloned());
+        self.dirty.extend(wanted.foreign.iter().cloned());
+        self.wanted = Some(wanted);
+    }
+
+    /// The certificates by which data planes are to know the controller.
+    pub fn trust(&mut self, bundle: Arc<str>) {
+        self.bundle = Some(bundle);
+        self.look_at_all();
+    }
+
+    /// This process leads from now on, or does no longer.
+    pub fn lead(&mut self, leads: bool) {
+        self.leads = leads;
+        // Another leader may have written since.
+        self.backlog.forget();
+        self.look_at_all();
+    }
+
+    /// An object of ours is there, new or changed.
+    pub fn see(&mut self, id: ResourceId, object: Json) {
+        if self.live.get(&id).is_some_and(|known| is_older(&object, known)) {
+            return;
+        }
+        self.drop_live(&id);
+        if let Some((gateway, _)) = owner(&object) {
+            let gateway = ObjectKey::new(id.namespace.as_str(), gateway);
+            self.dirty.insert(gateway.clone());
+            self.owned.entry(gateway).or_default().insert(id.clone());
+        }
+        self.live.insert(id, object);
+    }
+
+    /// An object is gone.
+    pub fn miss(&mut self, id: &ResourceId) {
+        self.drop_live(id);
+        // Who waits for the name to be free has it now.
+        self.backlog.hurry(&id.namespace, &id.name);
+        self.look_at_name(&id.namespace, &id.name);
+    }
+
+    /// A source has told everything: these are all the objects it has.
+    pub fn replace(&mut self, source: &Source, objects: Vec<(ResourceId, Json)>) {
+        let there: BTreeSet<ResourceId> = objects.iter().map(|(id, _)| id.clone()).collect();
+        for (id, object) in objects {
+            self.see(id, object);
+        }
+        let gone: Vec<ResourceId> = self
+            .live
+            .keys()
+            .filter(|id| source.has(&id.namespace, Some(id.kind)) && !there.contains(id))
+            .cloned()
+            .collect();
+        for id in &gone {
+            self.miss(id);
+        }
+        self.settle(source);
+    }
+
+    /// A pod is there, new or changed.
+    pub fn see_pod(&mut self, namespace: &str, name: &str, live: &k8s_openapi::api::core::v1::Pod) {
+        let Some((deployment, facts)) = observe::pod_facts(live) else {
+            self.miss_pod(namespace, name);
+            return;
+        };
+        let key = (namespace.to_owned(), deployment);
+        self.look_at_name(&key.0, &key.1);
+        self.pods.entry(key).or_default().insert(name.into(), facts);
+    }
+
+    /// A pod is gone.
+    pub fn miss_pod(&mut self, namespace: &str, name: &str) {
+        let mut touched = Vec::new();
+        for (key, pods) in &mut self.pods {
+            if key.0 == namespace && pods.remove(name).is_some() {
+                touched.push(key.clone());
+            }
+        }
+        self.pods.retain(|_, pods| !pods.is_empty());
+        for (namespace, deployment) in touched {
+            self.look_at_name(&namespace, &deployment);
+        }
+    }
+
+    /// A source has told everything: these are all the pods it has, by namespace and name.
+    pub fn replace_pods(
+        &mut self,
+        source: &Source,
+        pods: Vec<(String, String, k8s_openapi::api::core::v1::Pod)>,
+    ) {
+        let old = self.pods.extract_if(.., |(namespace, _), _| source.has(namespace, None));
+        let old: Vec<_> = old.map(|(key, _)| key).collect();
+        for (namespace, deployment) in old {
+            self.look_at_name(&namespace, &deployment);
+        }
+        for (namespace, name, live) in pods {
+            self.see_pod(&namespace, &name, &live);
+        }
+        self.settle(source);
+    }
+
+    /// An order is carried out, or not.
+    pub fn note(&mut self, id: &ResourceId, outcome: Outcome, now: Instant) {
+        self.look_at_name(&id.namespace, &id.name);
+        match outcome {
+            Outcome::Stored { object, response } => {
+                let memory = Memory::of(object, &response);
+                self.see(id.clone(), response);
+                self.backlog.succeed(id, memory);
+            }
+            Outcome::Found(found) => {
+                match found {
+                    Some(object) => self.see(id.clone(), object),
+                    None => self.drop_live(id),
+                }
+                self.backlog.mark(id, Progress::Looked);
+            }
+            Outcome::Deleted => {
+                self.drop_live(id);
+                self.backlog.remove(id);
+            }
+            Outcome::AlreadyExists => self.backlog.mark(id, Progress::MustLook),
+            Outcome::Refused { verb, status } => {
+                let trouble = trouble::of_refusal(id, verb, &status);
+                tracing::warn!(object = %id, verb, code = status.code, message = status.message,
+                    "the API server refuses infrastructure");
+                self.backlog.fail(id, trouble, now);
+            }
+            Outcome::Failed(error) => {
+                tracing::warn!(object = %id, error, "infrastructure is not written");
+                self.backlog.fail(id, None, now);
+            }
+            Outcome::NotLeader => self.backlog.mark(id, Progress::Idle),
+        }
+    }
+
+    /// What is to be done now, and told.
+    pub fn step(&mut self, now: Instant) -> Step {
+        for (namespace, name) in self.backlog.due(now) {
+            self.look_at_name(&namespace, &name);
+        }
+        let mut step = Step::default();
+        if !self.awaited.is_empty() {
+            return step;
+        }
+        for gateway in std::mem::take(&mut self.dirty) {
+            if self.leads {
+                self.plan(&gateway, now, &mut step.orders);
+            }
+            step.events.extend(self.observe(&gateway));
+        }
+        if !self.told_sync {
+            self.told_sync = true;
+            step.events.push(Event::InSync);
+        }
+        step.wake_at = self.backlog.next_due();
+        step
+    }
+
+    fn plan(&mut self, gateway: &ObjectKey, now: Instant, orders: &mut Vec<Order>) {
+        let Some(wanted) = self.wanted.clone() else {
+            return;
+        };
+        if wanted.foreign.contains(gateway) {
+            self.clear_away(gateway, |_| true, orders);
+            return;
+        }
+        let (Some(infra), Some(bundle)) = (wanted.gateways.get(gateway), self.bundle.clone()) else {
+            return;
+        };
+        let Intent::Make(parameters) = &infra.intent else {
+            return;
+        };
+        if !infra.uid.is_empty() {
+            self.make(gateway, infra, parameters, &bundle, now, orders);
+        }
+    }
+
+    fn make(
+        &mut self,
+        gateway: &ObjectKey,
+        infra: &Infra,
+        parameters: &Parameters,
+        bundle: &str,
+        now: Instant,
+        orders: &mut Vec<Order>,
+    ) {
+        let rendered = render(gateway, infra, parameters, &self.settings, bundle);
+        for object in &rendered {
+            if let Some(request) = self.request(gateway, &infra.uid, object, now) {
+                self.order(&object.id, request, orders);
+            }
+        }
+        // What a Gateway had under another class serves until there is something in its place.
+        let succeeded = self.is_served(gateway, infra);
+        let is_left_over = |id: &ResourceId| {
+            let is_rendered = rendered.iter().any(|object| object.id == *id);
+            !is_rendered && (id.name == infra.name || succeeded)
+        };
+        self.clear_away(gateway, is_left_over, orders);
+    }
+
+    /// What to ask for to have one object as it is to be.
+    fn request(
+        &mut self,
+        gateway: &ObjectKey,
+        uid: &str,
+        rendered: &Rendered,
+        now: Instant,
+    ) -> Option<Request> {
+        let id = &rendered.id;
+        if !self.backlog.is_ready(id, now) {
+            return None;
+        }
+        if self.backlog.progress(id) == Progress::MustLook {
+            return Some(Request::Look);
+        }
+        let live = self.live.get(id);
+        if id.kind == ResourceKind::Deployment && live.is_none() && !self.has_needs(gateway, id, uid)
+        {
+            return None;
+        }
+        match action(rendered, live, self.backlog.memory(id), &gateway.name, uid) {
+            Action::Nothing => {
+                self.backlog.settle(id);
+                None
+            }
+            Action::Create(object) => Some(Request::Create(object)),
+            Action::Apply { object, before } => Some(Request::Apply { object, before }),
+            // What is known of a stranger's object may be old.
+            Action::Leave(_) if self.backlog.progress(id) != Progress::Looked => {
+                Some(Request::Look)
+            }
+            Action::Leave(ownership) => {
+                let trouble =
+                    (ownership == Ownership::Foreign).then(|| trouble::of_taken_name(id));
+                self.backlog.fail(id, trouble, now);
+                None
+            }
+        }
+    }
+
+    /// Whether what a Deployment's pods cannot start without is there.
+    fn has_needs(&self, gateway: &ObjectKey, deployment: &ResourceId, uid: &str) -> bool {
+        let mut needs = [ResourceKind::ServiceAccount, ResourceKind::ConfigMap].into_iter();
+        needs.all(|kind| {
+            let id = ResourceId {
+                kind,
+                ..deployment.clone()
+            };
+            let live = self.live.get(&id);
+            live.is_some_and(|live| ownership(live, &gateway.name, uid) == Ownership::Ours)
+        })
+    }
+
+    fn is_served(&self, gateway: &ObjectKey, infra: &Infra) -> bool {
+        let key = (gateway.namespace.to_string(), infra.name.clone());
+        let pods = self.pods.get(&key).into_iter().flatten();
+        pods.into_iter()
+            .any(|(_, facts)| facts.pod.readiness == super::Readiness::Ready)
+    }
+
+    /// Orders that what was made for a Gateway be deleted, as far as `is_left_over` says.
+    fn clear_away(
+        &mut self,
+        gateway: &ObjectKey,
+        is_left_over: impl Fn(&ResourceId) -> bool,
+        orders: &mut Vec<Order>,
+    ) {
+        let owned = self.owned.get(gateway).cloned().unwrap_or_default();
+        for id in owned.iter().filter(|id| is_left_over(id)) {
+            let Some(live) = self.live.get(id) else {
+                continue;
+            };
+            let metadata = &live["metadata"];
+            let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+            if metadata.get("deletionTimestamp").is_some() {
+                continue;
+            }
+            let request = Request::Delete {
+                uid: text("uid"),
+                resource_version: text("resourceVersion"),
+            };
+            if self.backlog.progress(id) != Progress::Asked {
+                self.order(id, request, orders);
+            }
+        }
+    }
+
+    fn order(&mut self, id: &ResourceId, request: Request, orders: &mut Vec<Order>) {
+        self.backlog.mark(id, Progress::Asked);
+        orders.push(Order {
+            id: id.clone(),
+            request,
+        });
+    }
+
+    /// News of a Gateway, if there are any.
+    fn observe(&mut self, gateway: &ObjectKey) -> Option<Event> {
+        let observed = self.observed(gateway);
+        let known = self.told.get(gateway);
+        if known == observed.as_ref() {
+            return None;
+        }
+        match &observed {
+            Some(observed) => self.told.insert(gateway.clone(), observed.clone()),
+            None => self.told.remove(gateway),
+        };
+        Some(Event::Observed {
+            gateway: gateway.clone(),
+            observed: observed.unwrap_or_default(),
+        })
+    }
+
+    /// All there is for a Gateway; `None`: nothing, and nothing is wanted.
+    fn observed(&self, gateway: &ObjectKey) -> Option<Observed> {
+        let wanted = self.wanted.as_ref();
+        let infra = wanted.and_then(|wanted| wanted.gateways.get(gateway));
+        let namespace = gateway.namespace.to_string();
+        let name = match infra {
+            Some(infra) => infra.name.clone(),
+            // Nothing is wanted yet: what there is will do.
+            None => self.owned.get(gateway)?.last()?.name.clone(),
+        };
+        let service: Option<Service> = self.typed(gateway, infra, &name, ResourceKind::Service);
+        let deployment: Option<Deployment> =
+            self.typed(gateway, infra, &name, ResourceKind::Deployment);
+        let no_pods = BTreeMap::new();
+        let pods = match &deployment {
+            Some(_) => self.pods.get(&(namespace.clone(), name.clone())),
+            None => None,
+        };
+        let pods = pods.unwrap_or(&no_pods);
+        let told = |(name, facts): (&Arc<str>, &PodFacts)| -> (Arc<str>, Pod) {
+            (Arc::clone(name), facts.pod.clone())
+        };
+        Some(Observed {
+            addresses: observe::addresses(service.as_ref(), pods),
+            pods: pods.iter().map(told).collect(),
+            infra: ObservedInfra {
+                service_type: service.as_ref().map(observe::service_type),
+                service_ports: service.as_ref().map(observe::service_ports).unwrap_or_default(),
+                trouble: self.backlog.trouble(&namespace, &name),
+                hint: observe::why_not_ready(deployment.as_ref(), pods),
+            },
+        })
+    }
+
+    fn typed<T: DeserializeOwned>(
+        &self,
+        gateway: &ObjectKey,
+        infra: Option<&Arc<Infra>>,
+        name: &str,
+        kind: ResourceKind,
+    ) -> Option<T> {
+        let id = ResourceId {
+            namespace: gateway.namespace.to_string(),
+            name: name.to_owned(),
+            kind,
+        };
+        let live = self.live.get(&id)?;
+        let (owner, uid) = decide::owner(live)?;
+        let is_its = owner == &*gateway.name && infra.is_none_or(|infra| infra.uid == uid);
+        is_its.then(|| T::deserialize(live).ok()).flatten()
+    }
+
+    fn settle(&mut self, source: &Source) {
+        self.awaited.remove(source);
+        self.look_at_all();
+    }
+
+    fn look_at_all(&mut self) {
+        self.dirty.extend(self.owned.keys().cloned());
+        let wanted = self.wanted.iter().flat_map(|wanted| wanted.gateways.keys());
+        self.dirty.extend(wanted.cloned());
+        let foreign = self.wanted.iter().flat_map(|wanted| &wanted.foreign);
+        self.dirty.extend(foreign.cloned());
+    }
+
+    /// Looks at the Gateways that have to do with objects of this name.
+    fn look_at_name(&mut self, namespace: &str, name: &str) {
+        let is_of = |ids: &BTreeSet<ResourceId>| ids.iter().any(|id| id.name == name);
+        let owners = self.owned.iter().filter(|(key, ids)| &*key.namespace == namespace && is_of(ids));
+        let owners: Vec<ObjectKey> = owners.map(|(key, _)| key.clone()).collect();
+        let wanted = self.wanted.iter().flat_map(|wanted| &wanted.gateways);
+        let wanted = wanted.filter(|(key, infra)| &*key.namespace == namespace && infra.name == name);
+        self.dirty.extend(wanted.map(|(key, _)| key.clone()));
+        self.dirty.extend(owners);
+    }
+
+    fn drop_live(&mut self, id: &ResourceId) {
+        let Some(object) = self.live.remove(id) else {
+            return;
+        };
+        if let Some((gateway, _)) = owner(&object) {
+            let gateway = ObjectKey::new(id.namespace.as_str(), gateway);
+            if let Some(ids) = self.owned.get_mut(&gateway) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    self.owned.remove(&gateway);
+                }
+            }
+            self.dirty.insert(gateway);
+        }
+    }
+}
+
+impl Source {
+    fn has(&self, namespace: &str, kind: Option<ResourceKind>) -> bool {
+        let own = self.namespace.as_deref();
+        self.kind == kind && own.is_none_or(|own| own == namespace)
+    }
+}
+
+/// Whether an object is an earlier state of another. Versions are counted by one counter in every
+/// API server there is; where they are not numbers, the later news is taken for the newer one.
+fn is_older(object: &Json, than: &Json) -> bool {
+    let version = |object: &Json| -> Option<u64> {
+        object["metadata"]["resourceVersion"].as_str()?.parse().ok()
+    };
+    match (version(object), version(than)) {
+        (Some(object), Some(than)) => {
+            object < than
+        }
+        _ => false,
+    }
+}
