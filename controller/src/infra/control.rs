@@ -20,7 +20,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use self::backlog::{Backlog, Progress};
-use super::decide::{self, Action, Memory, Ownership, action, owner, ownership};
+use super::decide::{Action, Memory, Ownership, action, owner, ownership};
 use super::observe::{self, PodFacts};
 use super::render::{Rendered, Settings, render};
 use super::resource::{ResourceId, ResourceKind};
@@ -181,7 +181,11 @@ impl Control {
 
     /// An object of ours is there, new or changed.
     pub fn see(&mut self, id: ResourceId, object: Json) {
-        if self.live.get(&id).is_some_and(|known| is_older(&object, known)) {
+        if self
+            .live
+            .get(&id)
+            .is_some_and(|known| is_older(&object, known))
+        {
             return;
         }
         self.drop_live(&id);
@@ -250,7 +254,9 @@ impl Control {
         source: &Source,
         pods: Vec<(String, String, k8s_openapi::api::core::v1::Pod)>,
     ) {
-        let old = self.pods.extract_if(.., |(namespace, _), _| source.has(namespace, None));
+        let old = self
+            .pods
+            .extract_if(.., |(namespace, _), _| source.has(namespace, None));
         let old: Vec<_> = old.map(|(key, _)| key).collect();
         for (namespace, deployment) in old {
             self.look_at_name(&namespace, &deployment);
@@ -327,7 +333,8 @@ impl Control {
             self.clear_away(gateway, |_| true, orders);
             return;
         }
-        let (Some(infra), Some(bundle)) = (wanted.gateways.get(gateway), self.bundle.clone()) else {
+        let (Some(infra), Some(bundle)) = (wanted.gateways.get(gateway), self.bundle.clone())
+        else {
             return;
         };
         let Intent::Make(parameters) = &infra.intent else {
@@ -378,7 +385,9 @@ impl Control {
             return Some(Request::Look);
         }
         let live = self.live.get(id);
-        if id.kind == ResourceKind::Deployment && live.is_none() && !self.has_needs(gateway, id, uid)
+        if id.kind == ResourceKind::Deployment
+            && live.is_none()
+            && !self.has_needs(gateway, id, uid)
         {
             return None;
         }
@@ -394,8 +403,7 @@ impl Control {
                 Some(Request::Look)
             }
             Action::Leave(ownership) => {
-                let trouble =
-                    (ownership == Ownership::Foreign).then(|| trouble::of_taken_name(id));
+                let trouble = (ownership == Ownership::Foreign).then(|| trouble::of_taken_name(id));
                 self.backlog.fail(id, trouble, now);
                 None
             }
@@ -501,7 +509,10 @@ impl Control {
             pods: pods.iter().map(told).collect(),
             infra: ObservedInfra {
                 service_type: service.as_ref().map(observe::service_type),
-                service_ports: service.as_ref().map(observe::service_ports).unwrap_or_default(),
+                service_ports: service
+                    .as_ref()
+                    .map(observe::service_ports)
+                    .unwrap_or_default(),
                 trouble: self.backlog.trouble(&namespace, &name),
                 hint: observe::why_not_ready(deployment.as_ref(), pods),
             },
@@ -521,8 +532,8 @@ impl Control {
             kind,
         };
         let live = self.live.get(&id)?;
-        let (owner, uid) = decide::owner(live)?;
-        let is_its = owner == &*gateway.name && infra.is_none_or(|infra| infra.uid == uid);
+        let (name_of_owner, uid) = owner(live)?;
+        let is_its = name_of_owner == &*gateway.name && infra.is_none_or(|infra| infra.uid == uid);
         is_its.then(|| T::deserialize(live).ok()).flatten()
     }
 
@@ -542,10 +553,14 @@ impl Control {
     /// Looks at the Gateways that have to do with objects of this name.
     fn look_at_name(&mut self, namespace: &str, name: &str) {
         let is_of = |ids: &BTreeSet<ResourceId>| ids.iter().any(|id| id.name == name);
-        let owners = self.owned.iter().filter(|(key, ids)| &*key.namespace == namespace && is_of(ids));
+        let owners = self
+            .owned
+            .iter()
+            .filter(|(key, ids)| &*key.namespace == namespace && is_of(ids));
         let owners: Vec<ObjectKey> = owners.map(|(key, _)| key.clone()).collect();
         let wanted = self.wanted.iter().flat_map(|wanted| &wanted.gateways);
-        let wanted = wanted.filter(|(key, infra)| &*key.namespace == namespace && infra.name == name);
+        let wanted =
+            wanted.filter(|(key, infra)| &*key.namespace == namespace && infra.name == name);
         self.dirty.extend(wanted.map(|(key, _)| key.clone()));
         self.dirty.extend(owners);
     }
@@ -581,9 +596,7 @@ fn is_older(object: &Json, than: &Json) -> bool {
         object["metadata"]["resourceVersion"].as_str()?.parse().ok()
     };
     match (version(object), version(than)) {
-        (Some(object), Some(than)) => {
-            object < than
-        }
+        (Some(object), Some(than)) => object < than,
         _ => false,
     }
 }

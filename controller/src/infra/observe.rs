@@ -81,7 +81,11 @@ fn hint(live: &LivePod) -> Option<String> {
             return None;
         }
         let message = waiting.message.as_deref().unwrap_or_default();
-        Some(format!("pod {name}: {reason} {message}").trim_end().to_owned())
+        Some(
+            format!("pod {name}: {reason} {message}")
+                .trim_end()
+                .to_owned(),
+        )
     })
 }
 
@@ -171,14 +175,19 @@ fn of_load_balancer(service: &Service) -> Vec<GatewayAddress> {
         })
         .collect();
     if given.is_empty() {
-        let external = service.spec.iter().flat_map(|spec| spec.external_ips.iter());
+        let external = service
+            .spec
+            .iter()
+            .flat_map(|spec| spec.external_ips.iter());
         return external.flatten().map(|ip| ip_address(ip)).collect();
     }
     given
 }
 
 fn of_nodes(pods: &BTreeMap<Arc<str>, PodFacts>) -> Vec<GatewayAddress> {
-    let ready = pods.values().filter(|facts| facts.pod.readiness == Readiness::Ready);
+    let ready = pods
+        .values()
+        .filter(|facts| facts.pod.readiness == Readiness::Ready);
     let addresses: BTreeSet<&String> = ready.flat_map(|facts| &facts.node_addresses).collect();
     addresses.into_iter().map(|ip| ip_address(ip)).collect()
 }

@@ -72,10 +72,17 @@ fn merge_maps(base: &mut Map<String, Json>, patch: &Map<String, Json>) {
 
 fn merge_lists(field: &str, items: &mut Vec<Json>, patches: &[Json]) {
     let said = |patch: &Json| patch.as_object().and_then(directive).map(ToOwned::to_owned);
-    if patches.iter().any(|patch| said(patch).as_deref() == Some("replace")) {
+    if patches
+        .iter()
+        .any(|patch| said(patch).as_deref() == Some("replace"))
+    {
         items.clear();
     }
-    let Some(_) = patches.first().or(items.first()).and_then(|item| key_of(field, item)) else {
+    let Some(_) = patches
+        .first()
+        .or(items.first())
+        .and_then(|item| key_of(field, item))
+    else {
         // A list without keys: what is given is all of it.
         let given = patches.iter().filter(|patch| said(patch).is_none());
         *items = given.map(without_directives).collect();

@@ -156,7 +156,11 @@ impl Subject<'_> {
     /// With one pod, a budget would keep its node from being drained.
     fn has_disruption_budget(&self) -> bool {
         let several = self.parameters.values.replicas.is_some_and(|n| n > 1);
-        several || self.overlays(ResourceKind::PodDisruptionBudget).next().is_some()
+        several
+            || self
+                .overlays(ResourceKind::PodDisruptionBudget)
+                .next()
+                .is_some()
     }
 }
 

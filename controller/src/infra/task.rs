@@ -25,7 +25,6 @@ use crate::leader::Leadership;
 const AT_ONCE: usize = 8;
 
 /// What the task needs.
-#[derive(Debug)]
 pub struct Parts {
     /// The cluster.
     pub client: kube::Client,

@@ -120,7 +120,8 @@ impl Backlog {
 
     /// Nothing of the past counts but what is under way.
     pub(super) fn forget(&mut self) {
-        self.entries.retain(|_, entry| entry.progress == Progress::Asked);
+        self.entries
+            .retain(|_, entry| entry.progress == Progress::Asked);
         for entry in self.entries.values_mut() {
             entry.memory = None;
             entry.trouble = None;

@@ -120,7 +120,12 @@ impl Subject<'_> {
         let service = self.parameters.values.service.as_ref();
         let annotations = service.and_then(|service| service.annotations.clone());
         let mut annotations = annotations.unwrap_or_default();
-        let addresses: Vec<String> = self.infra.addresses.iter().map(ToString::to_string).collect();
+        let addresses: Vec<String> = self
+            .infra
+            .addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         if let Some(annotation) = self.address_annotation()
             && self.service_type() == ServiceType::LoadBalancer
             && !addresses.is_empty()
