@@ -15,9 +15,7 @@
 //! shows no series, so that 5,000 idle routes cost the scraper nothing. Labels take their values
 //! from the configuration and from closed enums, never from requests.
 
-mod exposition;
 mod families;
-mod instrument;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -28,9 +26,8 @@ use parking_lot::Mutex;
 use portcullis_ir::{CertificateId, ListenerId, ObjectKey, PortKey, RouteId, Version};
 
 use crate::access_log::ResponseFlag;
-pub use exposition::CONTENT_TYPE;
-pub(crate) use instrument::labels;
-pub use instrument::{Counter, Gauge, Histogram, PerVariant, Variants};
+pub(crate) use portcullis_metrics::labels;
+pub use portcullis_metrics::{CONTENT_TYPE, Counter, Gauge, Histogram, PerVariant, Variants};
 
 /// Everything this process counts.
 #[derive(Debug, Default)]

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use portcullis_ir::{ListenerId, ObjectKey, PortKey, RouteId, Transport};
 
-use super::exposition::{Exposition, Family, Kind};
-use super::instrument::{Counter, Variants};
 use super::{GatewayMetrics, Metrics, PortMetrics, RouteMetrics, live};
+use portcullis_metrics::{Counter, Exposition, Family, Kind, Variants};
 
 /// Every live handle, with the labels as text.
 struct View {

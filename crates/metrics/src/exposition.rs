@@ -2,31 +2,34 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::instrument::{BUCKETS, Histogram};
+use crate::instrument::{BUCKETS, Histogram};
 
 /// The media type of an exposition.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Names and values of a sample's labels.
-pub(super) type Labels<'a> = &'a [(&'static str, &'a str)];
+pub type Labels<'a> = &'a [(&'static str, &'a str)];
 
 /// What a family of metrics is.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A number that only grows.
     Counter,
+    /// A number that goes up and down.
     Gauge,
+    /// Counts of durations by length.
     Histogram,
 }
 
 /// An exposition as it is written. Writing to a `String` does not fail, so results are dropped.
 #[derive(Debug, Default)]
-pub(super) struct Exposition {
+pub struct Exposition {
     text: String,
 }
 
 impl Exposition {
     /// Starts a family; all its samples follow before the next one starts.
-    pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -39,23 +42,27 @@ impl Exposition {
         }
     }
 
-    pub(super) fn finish(self) -> String {
+    /// All of it.
+    pub fn finish(self) -> String {
         self.text
     }
 }
 
 /// A family whose samples are written.
-pub(super) struct Family<'a> {
+#[derive(Debug)]
+pub struct Family<'a> {
     name: &'static str,
     text: &'a mut String,
 }
 
 impl Family<'_> {
-    pub(super) fn sample(&mut self, labels: Labels<'_>, value: impl Display) {
+    /// Writes one sample.
+    pub fn sample(&mut self, labels: Labels<'_>, value: impl Display) {
         self.line("", labels, None, value);
     }
 
-    pub(super) fn histogram(&mut self, labels: Labels<'_>, histogram: &Histogram) {
+    /// Writes the samples of one histogram.
+    pub fn histogram(&mut self, labels: Labels<'_>, histogram: &Histogram) {
         let cumulative = histogram.cumulative();
         let bounds = BUCKETS.iter().map(|(_, text)| *text).chain(["+Inf"]);
         for (bound, count) in bounds.zip(&cumulative) {

@@ -37,6 +37,11 @@ impl Gauge {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// Makes it `n`.
+    pub fn set(&self, n: i64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
     /// The number now.
     pub fn value(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
@@ -52,7 +57,7 @@ pub struct Histogram {
 
 /// Upper bounds in microseconds, with the text Prometheus shows for them (seconds). What is
 /// longer than the last goes into one more bucket.
-pub(super) const BUCKETS: [(u64, &str); 12] = [
+pub(crate) const BUCKETS: [(u64, &str); 12] = [
     (500, "0.0005"),
     (1_000, "0.001"),
     (2_500, "0.0025"),
@@ -79,7 +84,7 @@ impl Histogram {
     }
 
     /// Observations at or below each bound of [`BUCKETS`], and last of all of them.
-    pub(super) fn cumulative(&self) -> Vec<u64> {
+    pub(crate) fn cumulative(&self) -> Vec<u64> {
         let counts = self.buckets.iter().map(|n| n.load(Ordering::Relaxed));
         counts
             .scan(0, |total, n| {
@@ -90,7 +95,7 @@ impl Histogram {
     }
 
     /// The sum of all durations.
-    pub(super) fn sum(&self) -> Duration {
+    pub(crate) fn sum(&self) -> Duration {
         Duration::from_micros(self.sum_of_micros.load(Ordering::Relaxed))
     }
 }
@@ -145,6 +150,7 @@ impl<V: Variants, T: fmt::Debug> fmt::Debug for PerVariant<V, T> {
 }
 
 /// Defines an enum that implements [`Variants`].
+#[macro_export]
 macro_rules! labels {
     (
         $(#[$doc:meta])*
@@ -158,7 +164,7 @@ macro_rules! labels {
             $($(#[$variant_doc])* $variant,)*
         }
 
-        impl $crate::metrics::Variants for $name {
+        impl $crate::Variants for $name {
             const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             fn index(self) -> usize {
@@ -173,4 +179,3 @@ macro_rules! labels {
         }
     };
 }
-pub(crate) use labels;
