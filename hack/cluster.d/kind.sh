@@ -30,8 +30,8 @@ kind_config() {
     cat <<EOF
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
-featureGates: {$(map "KubeletCrashLoopBackOffMax=true,${FEATURE_GATES:-}")}
-runtimeConfig: {$(map "${RUNTIME_CONFIG:-}")}
+featureGates: {$(map '"%s": %s' "KubeletCrashLoopBackOffMax=true,${FEATURE_GATES:-}")}
+runtimeConfig: {$(map '"%s": "%s"' "${RUNTIME_CONFIG:-}")}
 nodes:
   - role: control-plane
     kubeadmConfigPatches:
@@ -44,12 +44,13 @@ nodes:
 EOF
 }
 
-# map A=B,C=D: "A": B, "C": D
+# map FORMAT A=B,C=D: each as FORMAT says, with commas between.
 map() {
-    local entry separator=''
-    tr ',' '\n' <<<"$1" | while read -r entry; do
-        [ -n "$entry" ] || continue
-        printf '%s"%s": "%s"' "$separator" "${entry%=*}" "${entry##*=}"
+    local entry entries format=$1 separator=
+    IFS=, read -ra entries <<<"$2"
+    for entry in "${entries[@]}"; do
+        # shellcheck disable=SC2059 # the format is the caller's
+        printf "$separator$format" "${entry%=*}" "${entry##*=}"
         separator=', '
     done
 }
