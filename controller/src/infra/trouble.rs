@@ -6,7 +6,7 @@ use portcullis_translate::InfraTrouble;
 use super::resource::{ResourceId, ResourceKind};
 
 /// Reads a refusal; `None` if it will pass by itself, as conflicts and overload do.
-pub fn of_refusal(id: &ResourceId, verb: &str, status: &Status) -> Option<InfraTrouble> {
+pub(super) fn of_refusal(id: &ResourceId, verb: &str, status: &Status) -> Option<InfraTrouble> {
     let message = &status.message;
     match status.code {
         403 => Some(InfraTrouble::NoResources(format!(
@@ -29,7 +29,7 @@ fn is_about_addresses(message: &str) -> bool {
 }
 
 /// Somebody has an object of the name that we need.
-pub fn of_taken_name(id: &ResourceId) -> InfraTrouble {
+pub(super) fn of_taken_name(id: &ResourceId) -> InfraTrouble {
     InfraTrouble::NoResources(format!(
         "{id} exists and was not made for this Gateway, so it is left alone; delete or rename it, or \
          give the Gateway another name"

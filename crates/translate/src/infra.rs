@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use portcullis_api::gateway::{AddressType, Gateway};
 use portcullis_ir::PortKey;
+use serde::Serialize;
 
 pub use self::name::{label_value, object_name};
 pub use self::parameters::Parameters;
@@ -35,7 +36,7 @@ const RESERVED_LABELS: [&str; 3] = [GATEWAY_NAME_LABEL, GATEWAY_CLASS_LABEL, MAN
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What a Gateway wants of its infrastructure (GEP-1762).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Infra {
     /// The name of everything that is made: "SHOULD name all generated resources
     /// `my-gateway-example` (`<NAME>-<GATEWAY CLASS>`)" (GEP-1762), see [`object_name`].
@@ -55,7 +56,7 @@ pub struct Infra {
 }
 
 /// What is to be done about the infrastructure of a Gateway.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub enum Intent {
     /// Whatever there is stays as it is, and what there is not is not made. The Gateway's status
     /// says why: its parameters or its addresses are refused, or no port of it can be served. A bad

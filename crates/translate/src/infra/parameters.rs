@@ -9,13 +9,14 @@ use portcullis_api::route::Target;
 use portcullis_api::shape::{self, Misfit};
 use portcullis_api::status::ConditionReason;
 use portcullis_api::{GatewayClass, GatewayParameters, Kind, ObjectKey, Objects};
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{RESERVED_LABELS, overlay};
 use crate::problem::{Problem, joined};
 
 /// What the parameters of a Gateway and of its class come to, checked.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Parameters {
     /// The Gateway's before the class's, field by field. Without overlays.
     pub values: GatewayParametersSpec,

@@ -44,7 +44,12 @@ fn address_obstacle(gateway: &GatewayDraft<'_>, observed: &ObservedGateway) -> O
     let service_type = service_type(observed.infra.as_ref());
     let mut asked = wanted.iter().map(value).filter(|value| !value.is_empty());
     if observed.addresses.is_empty() && (asked.next().is_none() || service_type.is_none()) {
-        let message = not_assigned(gateway, service_type);
+        let message = match service_type {
+            Some(service_type) => not_assigned(gateway, service_type),
+            None => "no address is assigned yet; a Service of type LoadBalancer gets one from its \
+                     cluster"
+                .to_owned(),
+        };
         return Some(Problem::new(ConditionReason::AddressNotAssigned, message));
     }
     let is_given = |wanted: &&GatewayAddress| {
@@ -63,19 +68,19 @@ fn service_type(infra: Option<&ObservedInfra>) -> Option<&ServiceType> {
     infra?.service_type.as_ref()
 }
 
-fn not_assigned(gateway: &GatewayDraft<'_>, service_type: Option<&ServiceType>) -> String {
+fn not_assigned(gateway: &GatewayDraft<'_>, service_type: &ServiceType) -> String {
     let service = service(gateway);
     match service_type {
-        Some(ServiceType::LoadBalancer) | None => format!(
+        ServiceType::LoadBalancer => format!(
             "no address is assigned yet to {service}; a Service of type LoadBalancer gets one from \
              the cloud provider or from a load balancer such as MetalLB: if the cluster has none, \
              set service.type to NodePort or ClusterIP in GatewayParameters"
         ),
-        Some(ServiceType::NodePort) => format!(
+        ServiceType::NodePort => format!(
             "no address is known yet: {service} is reached at the addresses of the nodes that run a \
              ready pod of it, and none does"
         ),
-        Some(ServiceType::ClusterIp | ServiceType::Other(_)) => {
+        ServiceType::ClusterIp | ServiceType::Other(_) => {
             format!("no cluster IP is assigned yet to {service}")
         }
     }
