@@ -21,6 +21,7 @@ pub mod infra;
 pub mod leader;
 pub mod reconcile;
 pub mod serve;
+pub mod sessions;
 pub mod status;
 pub mod watch;
 

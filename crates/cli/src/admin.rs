@@ -5,7 +5,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// How long a running gateway may take to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a running gateway gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -38,9 +38,20 @@ pub(crate) fn ask(admin: &str, path: &str) -> Result<String, AskError> {
         source,
     };
     let answer = exchange(address, path).map_err(unreachable)?;
+    body(&answer, address)
+}
+
+/// A request whose answer comes in one piece and ends with the connection: HTTP/1.0.
+pub(crate) fn request(path: &str, host: &str) -> String {
+    format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n")
+}
+
+/// The body of a whole answer from `address`.
+pub(crate) fn body(answer: &[u8], address: &str) -> Result<String, AskError> {
     let unintelligible = || AskError::Unintelligible {
         address: address.to_owned(),
     };
+    let answer = str::from_utf8(answer).map_err(|_| unintelligible())?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(unintelligible)?;
     let status_line = head.lines().next().unwrap_or_default();
     let (version, status) = status_line.split_once(' ').ok_or_else(unintelligible)?;
@@ -57,17 +68,15 @@ pub(crate) fn ask(admin: &str, path: &str) -> Result<String, AskError> {
     Ok(body.to_owned())
 }
 
-/// HTTP/1.0: the answer comes in one piece and ends with the connection.
-fn exchange(address: &str, path: &str) -> io::Result<String> {
+fn exchange(address: &str, path: &str) -> io::Result<Vec<u8>> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "no such address");
     for candidate in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&candidate, PATIENCE) {
             Ok(mut stream) => {
                 stream.set_read_timeout(Some(PATIENCE))?;
-                let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
-                stream.write_all(request.as_bytes())?;
-                let mut answer = String::new();
-                stream.read_to_string(&mut answer)?;
+                stream.write_all(request(path, address).as_bytes())?;
+                let mut answer = Vec::new();
+                stream.read_to_end(&mut answer)?;
                 return Ok(answer);
             }
             Err(error) => last = error,

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+/// What our GatewayClasses name as their controller, unless told otherwise.
+pub(crate) const CONTROLLER_NAME: &str = "portcullis.dev/gateway-controller";
+
 /// A Gateway API gateway that runs with and without a cluster.
 #[derive(Debug, Parser)]
 #[command(
@@ -36,9 +39,10 @@ pub(crate) enum Command {
     /// Show what a gateway made of folders of YAML, without serving it: a linter for CI
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
-    /// Show Gateways and routes of the gateway that runs on this machine
+    /// Show Gateways and routes, of a gateway that runs on this machine or of a cluster
+    #[command(after_help = STATUS_HELP)]
     Status(StatusArgs),
-    /// Show what the gateway that runs on this machine has loaded: listeners, certificates, routes
+    /// Show what a gateway has loaded: listeners, certificates, routes; never private keys
     Config(ConfigArgs),
     /// Start a gateway with sample backends, and show what to try
     Demo(DemoArgs),
@@ -60,6 +64,15 @@ const CHECK_HELP: &str = "\
 Errors are what a cluster would refuse, and what could not work in these folders. What may be right
 together with objects that are elsewhere is a warning: a Gateway of a class that is not ours, a
 route whose parent is in none of the folders. With all there is in the folders, use --strict.";
+
+const STATUS_HELP: &str = "\
+Any option that names a cluster or a namespace asks a cluster, with your kubeconfig and your rights;
+none asks the gateway on this machine. Of a cluster, those Gateways are shown whose class is
+Portcullis's, their routes wherever they are, and the pods that serve them with what each applied.
+
+  portcullis status --cluster          in the namespace of the kubeconfig's context
+  portcullis status -A                 everywhere
+  portcullis status -n shop web        Gateway or route `web` in `shop`";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StandaloneArgs {
@@ -181,6 +194,8 @@ pub(crate) struct StatusArgs {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) admin: AdminArgs,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     /// How to print
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: StatusOutput,
@@ -200,7 +215,10 @@ pub(crate) enum StatusOutput {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ConfigCommand>,
     #[command(flatten)]
     pub(crate) admin: AdminArgs,
     /// How to print
@@ -217,10 +235,78 @@ pub(crate) enum ConfigOutput {
     Json,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Of a Gateway in a cluster: what one of its pods has loaded
+    Dump(DumpArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DumpArgs {
+    /// The Gateway, `name` or `namespace/name`
+    pub(crate) gateway: String,
+    /// Which of its pods to ask [default: the first that is ready]
+    #[arg(long, value_name = "POD")]
+    pub(crate) pod: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: ConfigOutput,
+}
+
+/// Which cluster to ask, and about what.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Of a cluster")]
+pub(crate) struct ClusterArgs {
+    /// Ask the cluster of your kubeconfig
+    #[arg(long)]
+    pub(crate) cluster: bool,
+    /// In this namespace [default: that of the kubeconfig's context]
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// In all namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(crate) all_namespaces: bool,
+    /// The kubeconfig's context [default: its current one]
+    #[arg(long, value_name = "CONTEXT")]
+    pub(crate) context: Option<String>,
+    /// The kubeconfig [default: KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Where Portcullis's controller runs
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "PORTCULLIS_SYSTEM_NAMESPACE",
+        default_value = "portcullis-system"
+    )]
+    pub(crate) system_namespace: String,
+    /// What the GatewayClasses of this Portcullis name as their controller
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PORTCULLIS_CONTROLLER_NAME",
+        default_value = CONTROLLER_NAME,
+    )]
+    pub(crate) controller_name: String,
+}
+
+impl ClusterArgs {
+    /// Whether a cluster is asked at all.
+    pub(crate) fn is_named(&self) -> bool {
+        self.cluster
+            || self.namespace.is_some()
+            || self.all_namespaces
+            || self.context.is_some()
+            || self.kubeconfig.is_some()
+    }
+}
+
 /// Which running gateway to ask.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AdminArgs {
-    /// The admin address of the running gateway
+    /// The admin address of a gateway that runs on this machine
     #[arg(
         long,
         value_name = "URL",

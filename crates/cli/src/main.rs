@@ -4,6 +4,7 @@ mod admin;
 mod args;
 mod check;
 mod clock;
+mod cluster;
 mod config;
 mod demo;
 mod exit;

@@ -1,11 +1,14 @@
-//! `portcullis status` and `portcullis config`: what a running gateway says of itself.
+//! `portcullis status` and `portcullis config`: what a running gateway says of itself, here or in
+//! a cluster.
 
 use portcullis_api::meta::{Object, Spec};
 use portcullis_api::{AnyObject, Kind, ObjectKey, Objects, to_yaml};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use crate::admin::{AskError, ask};
-use crate::args::{AdminArgs, ConfigArgs, ConfigOutput, StatusArgs, StatusOutput};
+use crate::args::{AdminArgs, ConfigArgs, ConfigCommand, ConfigOutput, StatusArgs, StatusOutput};
+use crate::cluster::ClusterError;
 use crate::exit::Exit;
 use crate::status::tables::{Rows, Width, tables};
 use crate::{now, print};
@@ -15,6 +18,8 @@ use crate::{now, print};
 pub(crate) enum ShowError {
     #[error(transparent)]
     Ask(#[from] AskError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error("the gateway's answer cannot be read ({0}); is it of another version?")]
     Answer(#[from] serde_json::Error),
 }
@@ -24,8 +29,13 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, ShowError> {
     let StatusArgs {
         name,
         admin: AdminArgs { admin },
+        cluster,
         output,
     } = args;
+    if cluster.is_named() {
+        let asked = crate::cluster::status(cluster, name.as_deref(), *output);
+        return Ok(runtime()?.block_on(asked)?);
+    }
     let mut list: Value = serde_json::from_str(&ask(admin, "/status")?)?;
     let items = list.get_mut("items").map(Value::take);
     let Value::Array(mut items) = items.unwrap_or_default() else {
@@ -47,21 +57,39 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, ShowError> {
     match output {
         StatusOutput::Table => print_tables(items, &findings, Width::Narrow)?,
         StatusOutput::Wide => print_tables(items, &findings, Width::Wide)?,
-        StatusOutput::Yaml => print::line(&to_yaml(&one_or_list(items))?),
-        StatusOutput::Json => {
-            let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
-            print::line(&serde_json::to_string_pretty(&list)?);
-        }
+        StatusOutput::Yaml | StatusOutput::Json => print_list(items, *output)?,
     }
     Ok(Exit::Done)
+}
+
+/// Objects as `kubectl get -o` prints them.
+pub(crate) fn print_list(items: Vec<Value>, output: StatusOutput) -> Result<(), serde_json::Error> {
+    let text = if output == StatusOutput::Json {
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
+        serde_json::to_string_pretty(&list)?
+    } else {
+        to_yaml(&one_or_list(items))?
+    };
+    print::line(&text);
+    Ok(())
+}
+
+/// For one question.
+fn runtime() -> Result<Runtime, ClusterError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().build()?)
 }
 
 /// Runs `portcullis config`.
 pub(crate) fn config(args: &ConfigArgs) -> Result<Exit, ShowError> {
     let ConfigArgs {
+        command,
         admin: AdminArgs { admin },
         output,
     } = args;
+    if let Some(ConfigCommand::Dump(args)) = command {
+        return Ok(runtime()?.block_on(crate::cluster::dump(args))?);
+    }
     let path = match output {
         ConfigOutput::Text => "/config?format=text",
         ConfigOutput::Json => "/config",
@@ -102,7 +130,7 @@ fn is_named(item: &Value, name: &str) -> bool {
 }
 
 /// An object of a kind that has a status; other kinds are of a later version, and not shown.
-fn read(item: Value) -> Result<Option<AnyObject>, serde_json::Error> {
+pub(crate) fn read(item: Value) -> Result<Option<AnyObject>, serde_json::Error> {
     fn object<S: Spec>(item: Value) -> Result<std::sync::Arc<Object<S>>, serde_json::Error> {
         serde_json::from_value(item).map(std::sync::Arc::new)
     }

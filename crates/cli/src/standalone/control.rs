@@ -30,7 +30,7 @@ use crate::status::changes::Change;
 use crate::status::listing::listing;
 
 /// The controller that our GatewayClasses name.
-pub(crate) const CONTROLLER: &str = "portcullis.dev/gateway-controller";
+pub(crate) const CONTROLLER: &str = crate::args::CONTROLLER_NAME;
 /// The GatewayClass that exists without being written down.
 pub(crate) const CLASS: &str = "portcullis";
 

@@ -6,7 +6,7 @@ use portcullis_api::gateway::{Gateway, GatewayClass};
 use portcullis_api::status::{Condition, ConditionType};
 use portcullis_api::{AnyObject, ObjectKey, Objects};
 
-use super::columns::Columns;
+use super::columns::{Columns, duration};
 use super::remarks::{Verdict, hostnames, parent_name, remarks, route_status};
 
 /// How much is shown.
@@ -243,26 +243,6 @@ fn said(conditions: &[Condition], kind: &ConditionType) -> String {
 fn age(object: &AnyObject, now: i64) -> String {
     let created = object.metadata().creation_timestamp.as_ref();
     created.map_or_else(String::new, |created| duration(now - created.0.as_second()))
-}
-
-/// As `kubectl` writes ages: `45s`, `3m20s`, `5h12m`, `2d3h`, `40d`.
-fn duration(seconds: i64) -> String {
-    const MINUTE: i64 = 60;
-    const HOUR: i64 = 60 * MINUTE;
-    const DAY: i64 = 24 * HOUR;
-    let two = |big: i64, big_unit, small: i64, small_unit| match small {
-        0 => format!("{big}{big_unit}"),
-        _ => format!("{big}{big_unit}{small}{small_unit}"),
-    };
-    match seconds.max(0) {
-        s if s < 2 * MINUTE => format!("{s}s"),
-        s if s < 10 * MINUTE => two(s / MINUTE, 'm', s % MINUTE, 's'),
-        s if s < 3 * HOUR => format!("{}m", s / MINUTE),
-        s if s < 8 * HOUR => two(s / HOUR, 'h', s % HOUR / MINUTE, 'm'),
-        s if s < 2 * DAY => format!("{}h", s / HOUR),
-        s if s < 8 * DAY => two(s / DAY, 'd', s % DAY / HOUR, 'h'),
-        s => format!("{}d", s / DAY),
-    }
 }
 
 #[cfg(test)]

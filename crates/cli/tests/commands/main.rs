@@ -10,6 +10,7 @@
 mod harness;
 
 mod check;
+mod cluster;
 mod demo;
 mod signals;
 mod status;
