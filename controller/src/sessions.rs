@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::serve::{Report, StreamState};
 
+type ByPod = BTreeMap<(ObjectKey, Arc<str>), Session>;
+
 /// What every pod said last; cheap to clone, and all clones are one.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     /// By Gateway and name of the pod.
-    all: Arc<Mutex<BTreeMap<(ObjectKey, Arc<str>), Session>>>,
+    all: Arc<Mutex<ByPod>>,
 }
 
 /// The answer of `/sessions`. A field that is added must be safe to ignore: the command line may be

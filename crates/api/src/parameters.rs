@@ -1,6 +1,6 @@
 //! GatewayParameters: how the data planes of a Gateway are run. The one kind of our own.
 //!
-//! Its definition is `manifests/crd/gatewayparameters.yaml`, which says what each field means.
+//! Its definition is `manifests/chart/crds/gatewayparameters.yaml`, which says what each field means.
 
 use std::collections::BTreeMap;
 

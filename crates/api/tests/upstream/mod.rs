@@ -44,7 +44,7 @@ pub(crate) fn definitions(channel: &str) -> Vec<Json> {
 /// The custom resource definition of our own kind.
 pub(crate) fn own_definition() -> Json {
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests");
-    let text = read(&manifests.join("crd/gatewayparameters.yaml"));
+    let text = read(&manifests.join("chart/crds/gatewayparameters.yaml"));
     let documents = manifest::values(&text).expect("the definition is YAML");
     let [definition] = <[Json; 1]>::try_from(documents).expect("it is alone in its file");
     definition

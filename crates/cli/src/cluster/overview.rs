@@ -108,7 +108,8 @@ fn pods_text(pods: &[Pod], sessions: Option<&Sessions>, now: i64) -> String {
     let mut text = format!("\n{}", pods::table(pods, sessions, now).print());
     let problems = sessions.map(|sessions| pods::problems(pods, sessions));
     if let Some(problems) = problems.filter(|problems| !problems.is_empty()) {
-        text.push_str(&format!("\nRefused by data planes:\n{problems}"));
+        text.push_str("\nRefused by data planes:\n");
+        text.push_str(&problems);
     }
     text
 }

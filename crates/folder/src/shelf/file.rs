@@ -199,6 +199,7 @@ fn settle(object: AnyObject) -> AnyObject {
         AnyObject::BackendTlsPolicy(it) => AnyObject::BackendTlsPolicy(without_status(it)),
         AnyObject::Namespace(it) => AnyObject::Namespace(labelled(it)),
         AnyObject::ReferenceGrant(_)
+        | AnyObject::GatewayParameters(_)
         | AnyObject::Service(_)
         | AnyObject::EndpointSlice(_)
         | AnyObject::Secret(_)

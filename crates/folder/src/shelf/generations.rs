@@ -82,6 +82,7 @@ fn has_same_spec(a: &AnyObject, b: &AnyObject) -> bool {
         (AnyObject::UdpRoute(a), AnyObject::UdpRoute(b)) => same(a, b),
         (AnyObject::ReferenceGrant(a), AnyObject::ReferenceGrant(b)) => same(a, b),
         (AnyObject::BackendTlsPolicy(a), AnyObject::BackendTlsPolicy(b)) => same(a, b),
+        (AnyObject::GatewayParameters(a), AnyObject::GatewayParameters(b)) => same(a, b),
         // Kinds without a generation, which is then never seen.
         _ => true,
     }
@@ -103,6 +104,7 @@ fn with_generation(object: AnyObject, generation: i64) -> AnyObject {
         AnyObject::UdpRoute(it) => AnyObject::UdpRoute(set(it, generation)),
         AnyObject::ReferenceGrant(it) => AnyObject::ReferenceGrant(set(it, generation)),
         AnyObject::BackendTlsPolicy(it) => AnyObject::BackendTlsPolicy(set(it, generation)),
+        AnyObject::GatewayParameters(it) => AnyObject::GatewayParameters(set(it, generation)),
         AnyObject::Namespace(_)
         | AnyObject::Service(_)
         | AnyObject::EndpointSlice(_)
