@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_api::{AnyObject, Kind, ObjectKey, Objects};
+use portcullis_ir::SharedMap;
 use portcullis_ir::Snapshot;
 use portcullis_translate::references::{References, Relevance};
-use portcullis_translate::{GatewayOutput, Inputs, Options, Output, translate};
+use portcullis_translate::{GatewayOutput, Inputs, Options, Output, Translator};
 use tokio::time::Instant;
 
 use super::ask::{ASKED, Ask};
@@ -46,7 +47,7 @@ pub struct Step {
 /// The state of the controller.
 #[derive(Debug)]
 pub struct Control {
-    options: Options,
+    translator: Translator,
     objects: Objects,
     references: References,
     /// Kinds of which not all that there is has been told.
@@ -72,7 +73,7 @@ impl Control {
     pub fn new(controller_name: String) -> Self {
         Self {
             references: References::new(controller_name.clone()),
-            options: Options { controller_name },
+            translator: Translator::new(Options { controller_name }),
             objects: Objects::default(),
             awaited: Kind::ALL.into_iter().collect(),
             bundle_versions: Arc::default(),
@@ -214,8 +215,8 @@ impl Control {
         let withheld = self.references.gateways_that_name(self.ask.unanswered());
 
         let inputs = Inputs {
-            objects: std::mem::take(&mut self.objects),
-            observed: self.fleet.facts(),
+            objects: &self.objects,
+            observed: &self.fleet.facts(),
             now: now.unix,
         };
         let Output {
@@ -223,8 +224,7 @@ impl Control {
             statuses,
             foreign,
             recheck_at,
-        } = translate(&inputs, &self.options);
-        self.objects = inputs.objects;
+        } = self.translator.translate(&inputs);
         self.recheck_at = recheck_at;
 
         let view = View {
@@ -237,14 +237,14 @@ impl Control {
             .extend(self.desk.tell(statuses, view, now.tick));
         let withheld = withheld.iter().map(ir_key).collect();
         self.publish(&gateways, &withheld, step);
-        self.want(gateways, foreign, &withheld, step);
+        self.want(&gateways, foreign, &withheld, step);
     }
 
     /// Snapshots go out when they differ from what went out before. One of which a certificate is
     /// yet to be read is withheld: it would take the certificate away from whom it serves.
     fn publish(
         &mut self,
-        gateways: &BTreeMap<portcullis_ir::ObjectKey, GatewayOutput>,
+        gateways: &SharedMap<portcullis_ir::ObjectKey, GatewayOutput>,
         withheld: &BTreeSet<portcullis_ir::ObjectKey>,
         step: &mut Step,
     ) {
@@ -264,25 +264,25 @@ impl Control {
 
     fn want(
         &mut self,
-        gateways: BTreeMap<portcullis_ir::ObjectKey, GatewayOutput>,
+        gateways: &SharedMap<portcullis_ir::ObjectKey, GatewayOutput>,
         foreign: BTreeSet<portcullis_ir::ObjectKey>,
         withheld: &BTreeSet<portcullis_ir::ObjectKey>,
         step: &mut Step,
     ) {
         let before = self.wanted.as_deref();
-        let keep = |(key, output): (portcullis_ir::ObjectKey, GatewayOutput)| {
-            let before = before.and_then(|before| before.gateways.get(&key));
+        let keep = |(key, output): (&portcullis_ir::ObjectKey, &GatewayOutput)| {
+            let before = before.and_then(|before| before.gateways.get(key));
             let infra = match before {
-                Some(before) if withheld.contains(&key) || **before == output.infra => {
+                Some(before) if withheld.contains(key) || *before == output.infra => {
                     Arc::clone(before)
                 }
-                None if withheld.contains(&key) => return None,
-                _ => Arc::new(output.infra),
+                None if withheld.contains(key) => return None,
+                _ => Arc::clone(&output.infra),
             };
-            Some((key, infra))
+            Some((key.clone(), infra))
         };
         let wanted = infra::Wanted {
-            gateways: gateways.into_iter().filter_map(keep).collect(),
+            gateways: gateways.iter().filter_map(keep).collect(),
             foreign,
         };
         if self.wanted.as_deref() != Some(&wanted) {

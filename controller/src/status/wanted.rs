@@ -1,9 +1,7 @@
 //! From the statuses of a translation to what is told to the writer.
 
-use std::collections::BTreeMap;
-
-use portcullis_api::{Kind, ObjectKey};
-use portcullis_translate::Statuses;
+use portcullis_api::Kind;
+use portcullis_translate::{StatusMap, Statuses};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -36,22 +34,15 @@ pub fn changes(old: &Statuses, new: &Statuses) -> Vec<Change> {
 
 fn compare<S: PartialEq + Serialize>(
     kind: Kind,
-    old: &BTreeMap<ObjectKey, S>,
-    new: &BTreeMap<ObjectKey, S>,
+    old: &StatusMap<S>,
+    new: &StatusMap<S>,
     changes: &mut Vec<Change>,
 ) {
-    let subject = |key: &ObjectKey| Subject {
-        kind,
-        key: key.clone(),
-    };
-    for (key, status) in new {
-        if old.get(key) == Some(status) {
-            continue;
-        }
+    changes.extend(new.changes_since(old).map(|change| {
+        let key = change.key.clone();
         // Our own types: strings, numbers, lists of them. There is nothing that could not be JSON.
-        let status = serde_json::to_value(status).unwrap_or_default();
-        changes.push((subject(key), Some(status)));
-    }
-    let gone = old.keys().filter(|key| !new.contains_key(*key));
-    changes.extend(gone.map(|key| (subject(key), None)));
+        let status = change.after.map(|status| serde_json::to_value(&**status));
+        let status = status.map(Result::unwrap_or_default);
+        (Subject { kind, key }, status)
+    }));
 }

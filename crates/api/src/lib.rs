@@ -46,7 +46,7 @@ pub use crate::http_route::HttpRoute;
 pub use crate::kind::Kind;
 pub use crate::listener_set::ListenerSet;
 pub use crate::meta::{Object, ObjectKey, ObjectMeta};
-pub use crate::objects::{AnyObject, Objects};
+pub use crate::objects::{AnyObject, ObjectChange, Objects};
 pub use crate::one_line::OneLine;
 pub use crate::parameters::GatewayParameters;
 pub use crate::tcp_route::TcpRoute;

@@ -1,5 +1,6 @@
 //! The typed store of everything that was read.
 
+mod changes;
 #[cfg(test)]
 mod tests;
 
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::changes::ObjectChange;
 use crate::backend_tls::BackendTlsPolicy;
 use crate::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
 use crate::gateway::{Gateway, GatewayClass};
@@ -109,6 +111,22 @@ macro_rules! kinds {
             pub fn iter(&self) -> impl Iterator<Item = AnyObject> + '_ {
                 std::iter::empty()
                     $(.chain(self.$field.values().cloned().map(AnyObject::$kind)))+
+            }
+
+            /// Makes this store what `wanted` is, and says what changed, by kind, then by key.
+            ///
+            /// Costs a look at a pointer for each object that is the same in memory as before: who
+            /// keeps a store of what it has seen learns from it what is new.
+            pub fn follow(&mut self, wanted: &Self) -> Vec<ObjectChange> {
+                let mut changes = Vec::new();
+                $(changes::follow(
+                    &mut self.$field,
+                    &wanted.$field,
+                    Kind::$kind,
+                    AnyObject::$kind,
+                    &mut changes,
+                );)+
+                changes
             }
 
             /// How many objects there are.

@@ -4,7 +4,6 @@
 //! kind, effective hostnames are intersections, prefixes end without `/`. Names, hosts and paths
 //! come from small alphabets, so that rules collide often.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::hostname::HostPattern;
 use crate::ident::{BackendId, CertificateId, ListenerId, ObjectKey, RouteId, TrustBundleId};
 use crate::listener::{Listener, ListenerProtocol};
 use crate::route::{HttpRoute, L4Route, RouteKind, RouteOrigin};
+use crate::shared::SharedMap;
 use crate::snapshot::Snapshot;
 
 mod action;
@@ -44,11 +44,11 @@ pub fn snapshot() -> impl Strategy<Value = Snapshot> {
                     gateway,
                     generation,
                     listeners: served.clone(),
-                    certificates: tls.0,
-                    trust_bundles: tls.1,
+                    certificates: tls.0.into(),
+                    trust_bundles: tls.1.into(),
                     http_routes: http,
                     l4_routes: l4,
-                    backends,
+                    backends: backends.into(),
                 },
             )
     })
@@ -71,7 +71,7 @@ pub fn two_snapshots() -> impl Strategy<Value = (Snapshot, Snapshot)> {
 }
 
 /// Puts every second entry of `old` into `new` too, if `kept`.
-fn keep<K: Ord + Clone, V: Clone>(kept: bool, old: &BTreeMap<K, V>, new: &mut BTreeMap<K, V>) {
+fn keep<K: Ord + Clone, V: Clone>(kept: bool, old: &SharedMap<K, V>, new: &mut SharedMap<K, V>) {
     if kept {
         let some = old.iter().step_by(2);
         new.extend(some.map(|(key, value)| (key.clone(), value.clone())));
@@ -127,7 +127,7 @@ fn trust_bundle_id() -> impl Strategy<Value = TrustBundleId> {
 }
 
 /// Listeners of one family on each port, with distinct hostnames.
-fn listeners() -> impl Strategy<Value = BTreeMap<ListenerId, Listener>> {
+fn listeners() -> impl Strategy<Value = SharedMap<ListenerId, Listener>> {
     let http = names(&[80, 8080]).prop_map(|names| with_protocol(names, &ListenerProtocol::Http));
     let tls = names(&[443, 8443])
         .prop_flat_map(|names| {
@@ -172,8 +172,8 @@ fn with_protocol(names: Vec<Name>, protocol: &ListenerProtocol) -> Vec<(Name, Li
 }
 
 fn http_routes(
-    listeners: &BTreeMap<ListenerId, Listener>,
-) -> impl Strategy<Value = BTreeMap<RouteId, Arc<HttpRoute>>> + use<> {
+    listeners: &SharedMap<ListenerId, Listener>,
+) -> impl Strategy<Value = SharedMap<RouteId, Arc<HttpRoute>>> + use<> {
     let takers = listeners.iter().filter(|(_, listener)| {
         matches!(
             listener.protocol,
@@ -190,8 +190,8 @@ fn http_routes(
 }
 
 fn l4_routes(
-    listeners: &BTreeMap<ListenerId, Listener>,
-) -> impl Strategy<Value = BTreeMap<RouteId, Arc<L4Route>>> + use<> {
+    listeners: &SharedMap<ListenerId, Listener>,
+) -> impl Strategy<Value = SharedMap<RouteId, Arc<L4Route>>> + use<> {
     let takers = listeners.iter().filter(|(_, listener)| {
         !matches!(
             listener.protocol,

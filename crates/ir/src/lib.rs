@@ -5,7 +5,8 @@
 //! compiles it. Every field holds a parsed type, so that nothing is parsed again per request.
 //!
 //! Invariant: equal snapshots are equal bytes. All maps are ordered, no field holds a time of
-//! making, and [`Snapshot::version`] depends on the content alone.
+//! making, and [`Snapshot::version`] depends on the content alone. Snapshots that follow each other
+//! share what did not change ([`SharedMap`]).
 
 #[cfg(feature = "proptest")]
 pub mod arbitrary;
@@ -17,6 +18,7 @@ pub mod listener;
 pub mod matcher;
 pub mod order;
 pub mod route;
+pub mod shared;
 pub mod snapshot;
 pub mod tls;
 
@@ -27,4 +29,5 @@ pub use hostname::HostPattern;
 pub use ident::{BackendId, CertificateId, ListenerId, ObjectKey, RouteId, TrustBundleId, Version};
 pub use listener::{Listener, ListenerProtocol, PortKey, Transport};
 pub use route::{Attachment, HttpRoute, HttpRule, L4Route, RouteHost, RouteOrigin};
+pub use shared::SharedMap;
 pub use snapshot::Snapshot;

@@ -1,6 +1,5 @@
 //! The whole configuration of one Gateway's data plane.
 
-use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use crate::ident::{
 };
 use crate::listener::Listener;
 use crate::route::{HttpRoute, L4Route};
+use crate::shared::SharedMap;
 use crate::tls::{Certificate, TrustBundle};
 
 /// Everything one Gateway's data plane serves.
@@ -26,17 +26,17 @@ pub struct Snapshot {
     /// The listeners to bind. One that is refused (conflicted, of a protocol that is not served) is
     /// not here, unless its absence would open its names to a less specific listener: then it is
     /// here without routes, or with a certificate that is never usable.
-    pub listeners: BTreeMap<ListenerId, Listener>,
+    pub listeners: SharedMap<ListenerId, Listener>,
     /// Server certificates that the listeners name.
-    pub certificates: BTreeMap<CertificateId, Certificate>,
+    pub certificates: SharedMap<CertificateId, Certificate>,
     /// CA bundles that listeners and backends name.
-    pub trust_bundles: BTreeMap<TrustBundleId, TrustBundle>,
+    pub trust_bundles: SharedMap<TrustBundleId, TrustBundle>,
     /// HTTPRoutes, and GRPCRoutes lowered to the same shape.
-    pub http_routes: BTreeMap<RouteId, Arc<HttpRoute>>,
+    pub http_routes: SharedMap<RouteId, Arc<HttpRoute>>,
     /// TLSRoutes, TCPRoutes and UDPRoutes.
-    pub l4_routes: BTreeMap<RouteId, Arc<L4Route>>,
+    pub l4_routes: SharedMap<RouteId, Arc<L4Route>>,
     /// The backends that the routes name, with their current endpoints.
-    pub backends: BTreeMap<BackendId, Arc<Backend>>,
+    pub backends: SharedMap<BackendId, Arc<Backend>>,
 }
 
 impl Snapshot {
@@ -45,12 +45,12 @@ impl Snapshot {
         Self {
             gateway,
             generation,
-            listeners: BTreeMap::new(),
-            certificates: BTreeMap::new(),
-            trust_bundles: BTreeMap::new(),
-            http_routes: BTreeMap::new(),
-            l4_routes: BTreeMap::new(),
-            backends: BTreeMap::new(),
+            listeners: SharedMap::new(),
+            certificates: SharedMap::new(),
+            trust_bundles: SharedMap::new(),
+            http_routes: SharedMap::new(),
+            l4_routes: SharedMap::new(),
+            backends: SharedMap::new(),
         }
     }
 

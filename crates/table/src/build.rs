@@ -10,7 +10,7 @@ use portcullis_ir::order::{OriginRank, Rank};
 use portcullis_ir::route::L4Rule;
 use portcullis_ir::{
     Attachment, HostPattern, HttpRoute, HttpRule, L4Route, Listener, ListenerId, ListenerProtocol,
-    PortKey, RouteHost, RouteId, RouteOrigin, Snapshot, WeightedBackend,
+    PortKey, RouteHost, RouteId, RouteOrigin, SharedMap, Snapshot, WeightedBackend,
 };
 
 use crate::backends::Backends;
@@ -83,7 +83,7 @@ struct CompiledMatch<'r, P: Parts> {
 impl<P: Parts, A: Attach<Parts = P>> Build<'_, '_, A> {
     fn http_candidates<'r>(
         &mut self,
-        routes: &'r BTreeMap<RouteId, Arc<HttpRoute>>,
+        routes: &'r SharedMap<RouteId, Arc<HttpRoute>>,
     ) -> BTreeMap<&'r ListenerId, Vec<HttpCandidate<'r, P>>> {
         let mut candidates = BTreeMap::<_, Vec<_>>::new();
         for (id, route) in routes {
@@ -171,7 +171,7 @@ impl<P: Parts, A: Attach<Parts = P>> Build<'_, '_, A> {
 
     fn forward_candidates<'r>(
         &mut self,
-        routes: &'r BTreeMap<RouteId, Arc<L4Route>>,
+        routes: &'r SharedMap<RouteId, Arc<L4Route>>,
     ) -> BTreeMap<&'r ListenerId, Vec<ForwardCandidate<P>>> {
         let mut candidates = BTreeMap::<_, Vec<_>>::new();
         for (id, route) in routes {
@@ -308,7 +308,7 @@ fn by_host<P: Parts>(mut candidates: Vec<HttpCandidate<'_, P>>) -> HostMap<Vec<P
 }
 
 fn ports<P: Parts>(
-    listeners: &BTreeMap<ListenerId, Listener>,
+    listeners: &SharedMap<ListenerId, Listener>,
     mut table: impl FnMut(&ListenerId, &Listener) -> ListenerTable<P>,
 ) -> BTreeMap<PortKey, PortTable<P>> {
     let mut ports = BTreeMap::new();

@@ -9,6 +9,7 @@
     reason = "this measures"
 )]
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use portcullis_api::{AnyObject, Objects, manifest};
@@ -126,8 +127,9 @@ fn main() {
         return;
     };
     let inputs = Inputs {
-        objects,
-        ..Inputs::default()
+        objects: &objects,
+        observed: &BTreeMap::new(),
+        now: 0,
     };
     let options = Options {
         controller_name: "portcullis.dev/gateway-controller".to_owned(),

@@ -8,12 +8,12 @@ use portcullis_api::parameters::ServiceType;
 use portcullis_ir::PortKey;
 
 /// Everything that the answer depends on.
-#[derive(Clone, Debug, Default)]
-pub struct Inputs {
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
     /// The users' objects.
-    pub objects: Objects,
+    pub objects: &'a Objects,
     /// What is known of each Gateway's data planes; a Gateway that is absent has none.
-    pub observed: BTreeMap<portcullis_ir::ObjectKey, ObservedGateway>,
+    pub observed: &'a BTreeMap<portcullis_ir::ObjectKey, ObservedGateway>,
     /// The time, in seconds since the Unix epoch. Certificates are valid or not by it.
     pub now: i64,
 }

@@ -25,18 +25,24 @@ mod namespaces;
 mod output;
 mod problem;
 mod routes;
+mod translator;
 
 pub use inputs::{
     InfraTrouble, Inputs, ObservedDataPlane, ObservedGateway, ObservedInfra, Options, PortFailure,
 };
-pub use output::{GatewayOutput, Output, Statuses};
+pub use output::{GatewayOutput, Output, StatusMap, Statuses};
+pub use translator::Translator;
+
+use std::sync::Arc;
+
+use portcullis_ir::SharedMap;
 
 use crate::backends::Backends;
 use crate::patterns::Patterns;
 use crate::tls::credentials::Credentials;
 
 /// Translates everything. See the crate's documentation for what it promises.
-pub fn translate(inputs: &Inputs, options: &Options) -> Output {
+pub fn translate(inputs: &Inputs<'_>, options: &Options) -> Output {
     let Inputs {
         objects,
         observed,
@@ -58,17 +64,21 @@ pub fn translate(inputs: &Inputs, options: &Options) -> Output {
         ..Statuses::default()
     };
     let nothing_observed = ObservedGateway::default();
-    let mut outputs = std::collections::BTreeMap::new();
+    let mut outputs = SharedMap::new();
     for gateway in gateways.into_drafts() {
         let key = inputs::ir_key(&gateway.key);
         let observed = observed.get(&key).unwrap_or(&nothing_observed);
         let verdict = status::gateway::judge(&gateway, observed);
         for set in &gateway.sets {
             let said = status::listener_set::status(set, &gateway, observed, &verdict);
-            statuses.listener_sets.insert(set.key.clone(), said);
+            statuses
+                .listener_sets
+                .insert(set.key.clone(), Arc::new(said));
         }
         let said = status::gateway::status(&gateway, observed, &verdict);
-        statuses.gateways.insert(gateway.key.clone(), said);
+        statuses
+            .gateways
+            .insert(gateway.key.clone(), Arc::new(said));
         outputs.insert(key.clone(), output::assemble(key, gateway, &work.backends));
     }
     Output {

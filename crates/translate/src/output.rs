@@ -1,12 +1,12 @@
 //! What `translate` gives back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portcullis_api::gateway::{GatewayClassStatus, GatewayStatus};
 use portcullis_api::listener_set::ListenerSetStatus;
 use portcullis_api::status::RouteStatus;
-use portcullis_ir::{BackendId, Snapshot};
+use portcullis_ir::{BackendId, SharedMap, Snapshot};
 
 use crate::backends::Backends;
 use crate::infra::{self, Infra};
@@ -14,10 +14,14 @@ use crate::listeners::GatewayDraft;
 use crate::routes::PlacedRoute;
 
 /// Everything that follows from the inputs.
+///
+/// Outputs of one [`crate::Translator`] that follow each other share what did not change: of any of
+/// these maps, [`SharedMap::changes_since`] tells what is new at a cost that goes with what is new,
+/// and what is equal to before is the same in memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Output {
     /// One entry per Gateway of ours.
-    pub gateways: BTreeMap<portcullis_ir::ObjectKey, GatewayOutput>,
+    pub gateways: SharedMap<portcullis_ir::ObjectKey, GatewayOutput>,
     /// Gateways whose class is another controller's: what was made for them when they were ours is
     /// to go. A Gateway whose class is gone is in neither, and keeps what it has.
     pub foreign: BTreeSet<portcullis_ir::ObjectKey>,
@@ -34,7 +38,7 @@ pub struct GatewayOutput {
     /// For its data planes.
     pub snapshot: Arc<Snapshot>,
     /// What its data planes need around them.
-    pub infra: Infra,
+    pub infra: Arc<Infra>,
 }
 
 /// Statuses of the objects that are ours, or that name something of ours.
@@ -45,14 +49,17 @@ pub struct GatewayOutput {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statuses {
     /// GatewayClasses of our controller.
-    pub gateway_classes: BTreeMap<portcullis_api::ObjectKey, GatewayClassStatus>,
+    pub gateway_classes: StatusMap<GatewayClassStatus>,
     /// Gateways of those classes.
-    pub gateways: BTreeMap<portcullis_api::ObjectKey, GatewayStatus>,
+    pub gateways: StatusMap<GatewayStatus>,
     /// ListenerSets of those Gateways.
-    pub listener_sets: BTreeMap<portcullis_api::ObjectKey, ListenerSetStatus>,
+    pub listener_sets: StatusMap<ListenerSetStatus>,
     /// HTTPRoutes that name those Gateways or ListenerSets, or did: then without entries.
-    pub http_routes: BTreeMap<portcullis_api::ObjectKey, RouteStatus>,
+    pub http_routes: StatusMap<RouteStatus>,
 }
+
+/// Statuses by the objects they are of.
+pub type StatusMap<S> = SharedMap<portcullis_api::ObjectKey, Arc<S>>;
 
 /// Puts a snapshot together.
 pub(crate) fn assemble(
@@ -89,6 +96,6 @@ pub(crate) fn assemble(
     }
     GatewayOutput {
         snapshot: Arc::new(snapshot),
-        infra,
+        infra: Arc::new(infra),
     }
 }

@@ -15,6 +15,7 @@ use crate::attach::{Candidate, attach};
 use crate::backends::Backends;
 use crate::inputs::{Options, ir_key};
 use crate::listeners::{Drafts, Owner};
+use crate::output::StatusMap;
 use crate::patterns::Patterns;
 use crate::problem::{Problem, joined, summary};
 use crate::status;
@@ -128,8 +129,8 @@ pub(crate) enum PlacedRoute {
 pub(crate) fn place<K: RouteKind>(
     gateways: &mut Drafts<'_>,
     work: &mut Work<'_>,
-) -> BTreeMap<ObjectKey, RouteStatus> {
-    let mut statuses = BTreeMap::new();
+) -> StatusMap<RouteStatus> {
+    let mut statuses = StatusMap::new();
     for (key, object) in K::objects(work.objects) {
         let route = Route::<K>::new(key, object);
         let parents = route.parents(gateways);
@@ -143,12 +144,12 @@ pub(crate) fn place<K: RouteKind>(
                 status.parents.iter().any(ours)
             });
             if had_entry {
-                statuses.insert(key.clone(), RouteStatus::default());
+                statuses.insert(key.clone(), Arc::default());
             }
             continue;
         }
         let status = route.place(&parents, gateways, work);
-        statuses.insert(key.clone(), status);
+        statuses.insert(key.clone(), Arc::new(status));
     }
     statuses
 }

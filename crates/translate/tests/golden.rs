@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use corpus::{CONTROLLER, NOW, observe_all, read_checked, read_unchecked};
-use portcullis_api::gateway::{AddressType, GatewayAddress};
+use portcullis_api::gateway::{AddressType, GatewayAddress, GatewayClassStatus};
 use portcullis_api::parameters::ServiceType;
 use portcullis_ir::{PortKey, Snapshot, Transport};
 use portcullis_translate::infra::Infra;
@@ -101,15 +101,15 @@ fn translated(path: &Path, text: &str) -> Output {
     } else {
         objects.extend(read_checked(&case(path), &manifests).iter());
     }
-    let mut inputs = Inputs {
-        observed: observe_all(&objects),
-        objects,
+    let mut seen = observe_all(&objects);
+    for document in observed {
+        seen.extend([observed_gateway(document)]);
+    }
+    let inputs = Inputs {
+        objects: &objects,
+        observed: &seen,
         now: NOW,
     };
-    for document in observed {
-        let (gateway, seen) = observed_gateway(document);
-        inputs.observed.insert(gateway, seen);
-    }
     let options = Options {
         controller_name: CONTROLLER.to_owned(),
     };
@@ -194,19 +194,19 @@ fn golden(output: &Output, of_class: bool) -> Golden<'_> {
     };
     for (key, status) in &statuses.gateway_classes {
         if of_class {
-            let mut status = status.clone();
+            let mut status = GatewayClassStatus::clone(status);
             status.supported_features.clear();
-            say("GatewayClass", key, serde_json::to_value(status).unwrap());
+            say("GatewayClass", key, serde_json::to_value(&status).unwrap());
         }
     }
     for (key, status) in &statuses.gateways {
-        say("Gateway", key, serde_json::to_value(status).unwrap());
+        say("Gateway", key, serde_json::to_value(&**status).unwrap());
     }
     for (key, status) in &statuses.listener_sets {
-        say("ListenerSet", key, serde_json::to_value(status).unwrap());
+        say("ListenerSet", key, serde_json::to_value(&**status).unwrap());
     }
     for (key, status) in &statuses.http_routes {
-        say("HTTPRoute", key, serde_json::to_value(status).unwrap());
+        say("HTTPRoute", key, serde_json::to_value(&**status).unwrap());
     }
     Golden {
         statuses: said,

@@ -29,10 +29,10 @@ fn every_manifest_is_translated_alone_and_beside_the_base() {
     for path in manifests() {
         let objects = read(&path);
         let alone: Objects = objects.iter().cloned().collect();
-        check(&path, &translated(alone));
+        check(&path, &translated(&alone));
         let mut beside = base.clone();
         beside.extend(objects);
-        check(&path, &translated(beside));
+        check(&path, &translated(&beside));
         files += 1;
     }
     assert!(files > 200, "only {files} manifests found");
@@ -41,7 +41,7 @@ fn every_manifest_is_translated_alone_and_beside_the_base() {
 #[test]
 fn all_manifests_together_are_translated() {
     let all: Objects = manifests().iter().flat_map(|path| read(path)).collect();
-    check(Path::new("all"), &translated(all));
+    check(Path::new("all"), &translated(&all));
 }
 
 /// What a test of the suite expects of a status.
@@ -132,7 +132,7 @@ fn statuses_are_what_the_suite_expects() {
         let path = conformance().join(format!("tests/{}.yaml", expected.manifest));
         let mut objects = base();
         objects.extend(read(&path));
-        let output = translated(objects);
+        let output = translated(&objects);
         let found = conditions(&output, expected);
         let holds = found.iter().any(|condition| {
             condition.r#type.as_str() == expected.condition
@@ -218,10 +218,10 @@ fn check(path: &Path, output: &Output) {
     }
 }
 
-fn translated(objects: Objects) -> Output {
+fn translated(objects: &Objects) -> Output {
     let inputs = Inputs {
-        observed: observe_all(&objects),
         objects,
+        observed: &observe_all(objects),
         now: NOW,
     };
     let controller_name = CONTROLLER.to_owned();

@@ -1,8 +1,7 @@
 //! Changes between snapshots.
 
-use std::collections::BTreeMap;
-
-use portcullis_ir::{ObjectKey, Snapshot, Version};
+use portcullis_ir::shared::Change;
+use portcullis_ir::{ObjectKey, SharedMap, Snapshot, Version};
 
 use crate::resource::{Resource, ResourceId};
 
@@ -60,7 +59,7 @@ impl Update {
     }
 }
 
-/// What changed from `old` to `new`. What is the same `Arc` in both is not compared.
+/// What changed from `old` to `new`. What they share is not compared.
 pub fn diff(old: &Snapshot, new: &Snapshot) -> Delta {
     let Snapshot {
         gateway,
@@ -116,18 +115,21 @@ pub fn diff(old: &Snapshot, new: &Snapshot) -> Delta {
 type Kind<K, V> = (fn(K, V) -> Resource, fn(K) -> ResourceId);
 
 fn diff_map<K: Ord + Clone, V: PartialEq + Clone>(
-    (old, new): (&BTreeMap<K, V>, &BTreeMap<K, V>),
+    (old, new): (&SharedMap<K, V>, &SharedMap<K, V>),
     (resource, resource_id): Kind<K, V>,
     delta: &mut Delta,
 ) {
-    let changed = new.iter().filter(|(id, value)| old.get(id) != Some(value));
-    let gone = old.keys().filter(|id| !new.contains_key(id));
-    delta
-        .upserts
-        .extend(changed.map(|(id, value)| resource(id.clone(), value.clone())));
-    delta
-        .removals
-        .extend(gone.map(|id| resource_id(id.clone())));
+    for Change {
+        key,
+        before: _,
+        after,
+    } in new.changes_since(old)
+    {
+        match after {
+            Some(value) => delta.upserts.push(resource(key.clone(), value.clone())),
+            None => delta.removals.push(resource_id(key.clone())),
+        }
+    }
 }
 
 /// The snapshot that `delta` leads to from `old`. `apply(old, diff(&old, &new))` is `new`.
@@ -177,7 +179,7 @@ fn remove(snapshot: &mut Snapshot, id: &ResourceId) {
 /// The entry of that name, if `snapshot` has it.
 pub(crate) fn entry(snapshot: &Snapshot, id: &ResourceId) -> Option<Resource> {
     fn found<K: Ord + Clone, V: Clone>(
-        map: &BTreeMap<K, V>,
+        map: &SharedMap<K, V>,
         id: &K,
         resource: fn(K, V) -> Resource,
     ) -> Option<Resource> {

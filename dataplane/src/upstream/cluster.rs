@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use portcullis_ir::{Backend, BackendId, BackendProtocol, Endpoint, EndpointHost};
+use portcullis_ir::{Backend, BackendId, BackendProtocol, Endpoint, EndpointHost, SharedMap};
 
 use super::resolve::{Name, Names};
 
@@ -138,7 +138,7 @@ impl Clusters {
     /// rest (requests that still use one hold it).
     ///
     /// Answers whether the set of backends is another than before.
-    pub(crate) fn update(&self, backends: &BTreeMap<BackendId, Arc<Backend>>) -> ClusterChange {
+    pub(crate) fn update(&self, backends: &SharedMap<BackendId, Arc<Backend>>) -> ClusterChange {
         let mut by_id = self.by_id.lock();
         let before: BTreeSet<_> = by_id.keys().cloned().collect();
         by_id.retain(|id, _| backends.contains_key(id));

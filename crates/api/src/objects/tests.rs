@@ -40,6 +40,38 @@ fn objects_are_listed_by_kind_then_key() {
 }
 
 #[test]
+fn a_store_that_follows_another_says_what_changed() {
+    let store = |routes: &[(&str, i64)]| -> Objects {
+        let routes = routes.iter().map(|(name, generation)| {
+            let mut route = named::<HttpRouteSpec>(Some("a"), name);
+            route.metadata.generation = Some(*generation);
+            route.into()
+        });
+        routes.collect()
+    };
+    let mut seen = Objects::default();
+    let first = store(&[("one", 1), ("two", 1), ("three", 1)]);
+    assert_eq!(seen.follow(&first).len(), 3);
+    assert!(seen.follow(&first).is_empty());
+
+    let mut second = first.clone();
+    second.extend(store(&[("two", 2), ("four", 1)]).iter());
+    second.remove(Kind::HttpRoute, &ObjectKey::new("a", "one"));
+    let changes = seen.follow(&second);
+    assert_eq!(seen, second);
+    let told: Vec<_> = changes
+        .iter()
+        .map(|c| (&*c.key.name, c.before.is_some(), c.after.is_some()))
+        .collect();
+    let expected = [
+        ("four", false, true),
+        ("one", true, false),
+        ("two", true, true),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn kinds_are_what_a_client_needs_to_know() {
     fn url<T: Resource + Metadata<Ty = ObjectMeta>>() -> String {
         format!("{}/{} {}", T::API_VERSION, T::URL_PATH_SEGMENT, T::KIND)

@@ -21,7 +21,7 @@ use portcullis_dataplane::{Applied, BindFailure};
 use portcullis_folder::{Contents, Finding};
 use portcullis_ir::{PortKey, Snapshot};
 use portcullis_translate::{
-    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, PortFailure, translate,
+    Inputs, ObservedDataPlane, ObservedGateway, Options, Output, PortFailure, Translator,
 };
 
 use self::addresses::Asked;
@@ -71,6 +71,7 @@ pub(crate) struct Findings {
 #[derive(Debug)]
 pub(crate) struct Control {
     network: Network,
+    translator: Translator,
     contents: Contents,
     gateways: BTreeMap<portcullis_ir::ObjectKey, Served>,
     listing: Arc<Objects>,
@@ -87,8 +88,10 @@ struct Served {
 
 impl Control {
     pub(crate) fn new(network: Network) -> Self {
+        let controller_name = CONTROLLER.to_owned();
         Self {
             network,
+            translator: Translator::new(Options { controller_name }),
             contents: Contents::default(),
             gateways: BTreeMap::new(),
             listing: Arc::default(),
@@ -150,26 +153,23 @@ impl Control {
 
     fn translate(&mut self, now: &Time) -> Step {
         let inputs = Inputs {
-            objects: self.contents.objects.clone(),
-            observed: self.observed(),
+            objects: &self.contents.objects,
+            observed: &self.observed(),
             now: now.0.as_second(),
-        };
-        let options = Options {
-            controller_name: CONTROLLER.to_owned(),
         };
         let Output {
             gateways,
             foreign: _,
             statuses,
             recheck_at,
-        } = translate(&inputs, &options);
+        } = self.translator.translate(&inputs);
         self.recheck_at = recheck_at;
         let snapshots = gateways
-            .into_iter()
-            .map(|(key, output)| (key, output.snapshot))
+            .iter()
+            .map(|(key, output)| (key.clone(), Arc::clone(&output.snapshot)))
             .collect();
         let (orders, news) = self.order(snapshots);
-        let listing = listing(&self.contents.objects, statuses, &self.listing, now);
+        let listing = listing(&self.contents.objects, &statuses, &self.listing, now);
         let mut step = Step {
             orders,
             news,

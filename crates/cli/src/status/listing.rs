@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use portcullis_api::meta::{Object, Spec, Time};
 use portcullis_api::{ObjectKey, Objects};
-use portcullis_translate::Statuses;
 use portcullis_translate::status::{Conditioned, carry_transition_times};
+use portcullis_translate::{StatusMap, Statuses};
 
 type Map<S> = BTreeMap<ObjectKey, Arc<Object<S>>>;
 
@@ -16,7 +16,7 @@ type Map<S> = BTreeMap<ObjectKey, Arc<Object<S>>>;
 /// was first seen. An object about which nothing changed is the same in memory as before.
 pub(crate) fn listing(
     objects: &Objects,
-    statuses: Statuses,
+    statuses: &Statuses,
     before: &Objects,
     now: &Time,
 ) -> Objects {
@@ -47,16 +47,17 @@ pub(crate) fn listing(
 
 fn shown<S: Spec>(
     objects: &Map<S>,
-    statuses: BTreeMap<ObjectKey, S::Status>,
+    statuses: &StatusMap<S::Status>,
     before: &Map<S>,
     now: &Time,
 ) -> Map<S>
 where
     S::Status: Conditioned,
 {
-    let with_status = |(key, mut status): (ObjectKey, S::Status)| {
-        let object = objects.get(&key)?;
-        let old = before.get(&key);
+    let with_status = |(key, status): (&ObjectKey, &Arc<S::Status>)| {
+        let object = objects.get(key)?;
+        let old = before.get(key);
+        let mut status = S::Status::clone(status);
         carry_transition_times(old.and_then(|old| old.status.as_ref()), &mut status, now);
         let mut metadata = object.metadata.clone();
         if metadata.creation_timestamp.is_none() {
@@ -69,11 +70,11 @@ where
                 && old.status.as_ref() == Some(&status)
         };
         if let Some(same) = old.filter(is_same) {
-            return Some((key, Arc::clone(same)));
+            return Some((key.clone(), Arc::clone(same)));
         }
         let spec = object.spec.clone();
         Some((
-            key,
+            key.clone(),
             Arc::new(Object {
                 metadata,
                 spec,
@@ -81,5 +82,5 @@ where
             }),
         ))
     };
-    statuses.into_iter().filter_map(with_status).collect()
+    statuses.iter().filter_map(with_status).collect()
 }

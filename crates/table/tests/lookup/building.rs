@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::filter::{Filter, HeaderEdits};
-use portcullis_ir::{BackendId, ListenerId, Snapshot, WeightedBackend};
+use portcullis_ir::{BackendId, HttpRule, ListenerId, RouteId, Snapshot, WeightedBackend};
 use portcullis_table::{Attach, Destination, Family, Parts, RuleSite};
 
 use crate::config::snapshot;
@@ -63,12 +63,13 @@ fn two_backends() -> Snapshot {
         target: BackendTarget::Backend(BackendId::new(name)),
         filters: Vec::new(),
     };
-    for route in snapshot.http_routes.values_mut() {
-        for rule in &mut Arc::make_mut(route).rules {
-            rule.backends = vec![backend("one"), backend("two")];
-        }
-    }
+    only_rule(&mut snapshot).backends = vec![backend("one"), backend("two")];
     snapshot
+}
+
+fn only_rule(snapshot: &mut Snapshot) -> &mut HttpRule {
+    let route = snapshot.http_routes.get_mut(&RouteId::new("d/r")).unwrap();
+    &mut Arc::make_mut(route).rules[0]
 }
 
 #[test]
@@ -132,11 +133,7 @@ impl Attach for Scribe {
 #[test]
 fn every_listener_rule_and_backend_ref_is_asked_for_once() {
     let mut snapshot = two_backends();
-    for route in snapshot.http_routes.values_mut() {
-        for rule in &mut Arc::make_mut(route).rules {
-            rule.filters = vec![Filter::RequestHeaders(HeaderEdits::default())];
-        }
-    }
+    only_rule(&mut snapshot).filters = vec![Filter::RequestHeaders(HeaderEdits::default())];
     let mut scribe = Scribe::default();
     portcullis_table::Table::build(&snapshot, None, &mut scribe);
     let Scribe(mut asked) = scribe;

@@ -111,7 +111,7 @@ fn head(snapshot: &Snapshot, kind: RouteKind, text: &str) -> (RouteOrigin, Vec<A
     }
     let attach = |listener: &str| {
         let id = ListenerId::new(listener);
-        let name = &snapshot.listeners[&id].hostname;
+        let name = &snapshot.listeners.get(&id).unwrap().hostname;
         let common = hosts.iter().filter_map(|configured| {
             Some(RouteHost {
                 effective: name.intersection(configured)?,

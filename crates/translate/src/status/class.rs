@@ -1,20 +1,20 @@
 //! GatewayClass.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use portcullis_api::ObjectKey;
 use portcullis_api::gateway::{GatewayClassStatus, SupportedFeature};
 use portcullis_api::status::{ConditionReason, ConditionType};
 
 use super::{fails, holds};
 use crate::class::{Class, Classes};
 use crate::features;
+use crate::output::StatusMap;
 
 /// The statuses of our classes.
-pub(crate) fn statuses(classes: &Classes<'_>) -> BTreeMap<ObjectKey, GatewayClassStatus> {
+pub(crate) fn statuses(classes: &Classes<'_>) -> StatusMap<GatewayClassStatus> {
     let statuses = classes.values();
     statuses
-        .map(|class| (class.key.clone(), status(class)))
+        .map(|class| (class.key.clone(), Arc::new(status(class))))
         .collect()
 }
 

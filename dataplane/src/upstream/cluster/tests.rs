@@ -51,12 +51,12 @@ async fn no_endpoint_is_no_pick() {
 async fn a_cluster_stays_when_its_endpoints_change() {
     let id = BackendId::new("Service/default/a/80");
     let clusters = Clusters::default();
-    let first = BTreeMap::from([(id.clone(), backend(&[1]))]);
+    let first = SharedMap::from([(id.clone(), backend(&[1]))]);
     assert_eq!(clusters.update(&first), ClusterChange::Set);
     let cluster = clusters.cluster(&id).unwrap();
-    let second = BTreeMap::from([(id.clone(), backend(&[2]))]);
+    let second = SharedMap::from([(id.clone(), backend(&[2]))]);
     assert_eq!(clusters.update(&second), ClusterChange::None);
     assert_eq!(next(&cluster, &[]).await, Some(2));
-    assert_eq!(clusters.update(&BTreeMap::new()), ClusterChange::Set);
+    assert_eq!(clusters.update(&SharedMap::new()), ClusterChange::Set);
     assert!(clusters.cluster(&id).is_none());
 }
