@@ -9,19 +9,22 @@ use std::sync::Arc;
 use portcullis_ir::hostname::InvalidHostname;
 use portcullis_ir::{
     Backend, BackendProtocol, Endpoint, EndpointHost, HostPattern, Listener, ListenerProtocol,
-    ObjectKey, Snapshot, Version,
+    ObjectKey, Snapshot,
 };
 
-use crate::delta::{self, Base, Delta, Update};
+use crate::delta::{self, Base, Update};
 use crate::error::{At, Cause, InvalidField, InvalidResource, InvalidUpdate};
-use crate::messages::{
-    self, Nothing, endpoint, host_pattern, listener, resource, resource_id, state_update,
-};
+use crate::messages::{self, Nothing, endpoint, host_pattern, listener, resource, resource_id};
 use crate::resource::{Resource, ResourceId};
 
 mod matcher;
+mod parts;
+mod reply;
 mod route;
 mod tls;
+
+pub use parts::Assembly;
+pub use reply::reply;
 
 /// An update as it was read, without what could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,48 +60,11 @@ impl Received {
     }
 }
 
-/// Reads an update. Resources that cannot be read are set aside in [`Received::refused`].
+/// Reads an update that comes in one message. Resources that cannot be read are set aside in
+/// [`Received::refused`].
 pub fn state_update(message: messages::StateUpdate) -> Result<Received, InvalidUpdate> {
-    let messages::StateUpdate {
-        version,
-        gateway,
-        generation,
-        base,
-        upserts,
-        removals,
-        entries,
-    } = message;
-    let found = upserts.len() + removals.len();
-    if entries.map(u64::from) != u64::try_from(found).ok() {
-        return Err(InvalidUpdate::Entries {
-            announced: entries,
-            found,
-        });
-    }
-    let base = match base.ok_or(InvalidUpdate::NoBase)? {
-        state_update::Base::Full(Nothing {}) => Base::Empty,
-        state_update::Base::DeltaFrom(held) => Base::Version(Version(held)),
-    };
-    let gateway = required(gateway, "gateway", object_key)
-        .map_err(|error| InvalidUpdate::Gateway(error.cause))?;
-    let mut refused = Vec::new();
-    let upserts = (upserts.into_iter())
-        .filter_map(|message| resource(message).map_err(|e| refused.push(e)).ok())
-        .collect();
-    let removals = (removals.into_iter().enumerate())
-        .map(|(index, id)| resource_id(id).map_err(|cause| InvalidUpdate::Removal { index, cause }))
-        .collect::<Result<_, _>>()?;
-    let update = Update {
-        version: Version(version),
-        base,
-        delta: Delta {
-            gateway,
-            generation,
-            upserts,
-            removals,
-        },
-    };
-    Ok(Received { update, refused })
+    let whole = Assembly::default().push(message)?;
+    whole.ok_or(InvalidUpdate::Incomplete)
 }
 
 /// Reads one resource.

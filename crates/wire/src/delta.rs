@@ -41,20 +41,28 @@ pub struct Delta {
 impl Update {
     /// The whole of `snapshot`.
     pub fn full(snapshot: &Snapshot) -> Self {
-        let nothing = Snapshot::empty(snapshot.gateway.clone(), snapshot.generation);
-        Self {
-            version: snapshot.version(),
-            base: Base::Empty,
-            delta: diff(&nothing, snapshot),
-        }
+        Self::of(None, (snapshot, snapshot.version()))
     }
 
     /// What leads a holder of `old` to `new`.
     pub fn between(old: &Snapshot, new: &Snapshot) -> Self {
+        Self::of(Some((old, old.version())), (new, new.version()))
+    }
+
+    /// What leads a holder of `old`, or of nothing, to `new`, each with the version it has.
+    pub fn of(old: Option<(&Snapshot, Version)>, new: (&Snapshot, Version)) -> Self {
+        let (new, version) = new;
+        let (base, delta) = match old {
+            Some((old, held)) => (Base::Version(held), diff(old, new)),
+            None => {
+                let nothing = Snapshot::empty(new.gateway.clone(), new.generation);
+                (Base::Empty, diff(&nothing, new))
+            }
+        };
         Self {
-            version: new.version(),
-            base: Base::Version(old.version()),
-            delta: diff(old, new),
+            version,
+            base,
+            delta,
         }
     }
 }

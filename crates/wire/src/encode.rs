@@ -6,42 +6,15 @@ use portcullis_ir::{
     ObjectKey,
 };
 
-use crate::delta::{Base, Delta, Update};
-use crate::messages::{
-    self, Nothing, endpoint, host_pattern, listener, resource, resource_id, state_update,
-};
+use crate::messages::{self, Nothing, endpoint, host_pattern, listener, resource, resource_id};
 use crate::resource::{Resource, ResourceId};
 
+mod parts;
+mod reply;
 mod route;
 mod tls;
 
-impl From<&Update> for messages::StateUpdate {
-    fn from(update: &Update) -> Self {
-        let Update {
-            version,
-            base,
-            delta,
-        } = update;
-        let Delta {
-            gateway,
-            generation,
-            upserts,
-            removals,
-        } = delta;
-        Self {
-            version: version.0,
-            gateway: Some(gateway.into()),
-            generation: *generation,
-            base: Some(match base {
-                Base::Empty => state_update::Base::Full(Nothing {}),
-                Base::Version(held) => state_update::Base::DeltaFrom(held.0),
-            }),
-            upserts: all(upserts),
-            removals: all(removals),
-            entries: u32::try_from(upserts.len() + removals.len()).ok(),
-        }
-    }
-}
+pub use parts::Parts;
 
 impl From<&Resource> for messages::Resource {
     fn from(resource: &Resource) -> Self {

@@ -1,7 +1,9 @@
 //! What is wrong with a message.
 
+use portcullis_ir::Version;
 use portcullis_ir::hostname::InvalidHostname;
 
+use crate::limits::MAX_PARTS;
 use crate::resource::ResourceId;
 
 /// Why one resource of an update is refused. The rest of the update is not touched by it, and
@@ -47,6 +49,41 @@ pub enum InvalidUpdate {
         /// What is wrong with it.
         cause: Cause,
     },
+    /// A part that does not belong to those before it.
+    #[error("a part of another update came before version {begun} was complete")]
+    Interrupted {
+        /// What had begun.
+        begun: Version,
+    },
+    /// A part is missing before it.
+    #[error("part {number} of the update came out of order")]
+    OutOfOrder {
+        /// Its number, from zero.
+        number: u32,
+    },
+    /// More parts than any state has.
+    #[error("the update has more than {MAX_PARTS} parts")]
+    TooManyParts,
+    /// It is said to go on where a whole update was expected.
+    #[error("the update is only a part")]
+    Incomplete,
+}
+
+/// Why what a data plane says cannot be understood. Its stream is ended: saying it again does not
+/// help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("field {field} {cause}")]
+pub struct InvalidMessage {
+    /// The field, as `ack.port_failures[0].port`.
+    pub field: String,
+    /// What is wrong with it.
+    pub cause: Cause,
+}
+
+impl From<InvalidField> for InvalidMessage {
+    fn from(InvalidField { path: field, cause }: InvalidField) -> Self {
+        Self { field, cause }
+    }
 }
 
 /// What is wrong with a field.

@@ -43,6 +43,20 @@ pub enum ResourceId {
     Backend(BackendId),
 }
 
+impl Resource {
+    /// Its name.
+    pub fn id(&self) -> ResourceId {
+        match self {
+            Self::Listener(id, _) => ResourceId::Listener(id.clone()),
+            Self::Certificate(id, _) => ResourceId::Certificate(id.clone()),
+            Self::TrustBundle(id, _) => ResourceId::TrustBundle(id.clone()),
+            Self::HttpRoute(id, _) => ResourceId::HttpRoute(id.clone()),
+            Self::L4Route(id, _) => ResourceId::L4Route(id.clone()),
+            Self::Backend(id, _) => ResourceId::Backend(id.clone()),
+        }
+    }
+}
+
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portcullis_ir::{HostPattern, Listener, ListenerId, ListenerProtocol, ObjectKey, RouteId};
 use portcullis_ir::{Snapshot, arbitrary};
+use portcullis_wire::decode::Assembly;
 use portcullis_wire::messages::{
     self, Nothing, host_pattern, listener, resource, resource_id, state_update,
 };
@@ -16,7 +17,10 @@ use prost::Message;
 
 /// As it goes over the wire.
 fn bytes(update: &Update) -> Vec<u8> {
-    messages::StateUpdate::from(update).encode_to_vec()
+    let mut parts = update.parts_of(usize::MAX);
+    let whole = parts.next().unwrap().encode_to_vec();
+    assert_eq!(parts.next(), None);
+    whole
 }
 
 #[derive(Debug)]
@@ -51,6 +55,24 @@ proptest! {
         let received = read(&bytes(&sent)).unwrap();
         prop_assert_eq!(&received.update, &sent);
         prop_assert_eq!(received.apply(&old), new);
+    }
+
+    #[test]
+    fn a_state_arrives_in_parts_of_any_size(
+        (old, new) in arbitrary::two_snapshots(),
+        size in 1_usize..2_000,
+    ) {
+        for sent in [Update::full(&new), Update::between(&old, &new)] {
+            let mut assembly = Assembly::default();
+            let mut arrived = None;
+            for part in sent.parts_of(size) {
+                prop_assert_eq!(&arrived, &None);
+                let part = messages::StateUpdate::decode(&part.encode_to_vec()[..]).unwrap();
+                arrived = assembly.push(part).unwrap();
+            }
+            let refused = Vec::new();
+            prop_assert_eq!(arrived, Some(Received { update: sent, refused }));
+        }
     }
 
     #[test]
@@ -120,6 +142,8 @@ fn full(upserts: Vec<messages::Resource>) -> messages::StateUpdate {
         entries: u32::try_from(upserts.len()).ok(),
         upserts,
         removals: Vec::new(),
+        more_follows: false,
+        part: 0,
     }
 }
 
@@ -308,6 +332,53 @@ fn an_update_that_cannot_be_placed_is_refused_whole() {
     ] {
         assert_eq!(decode::state_update(message).unwrap_err(), error);
     }
+}
+
+#[test]
+fn parts_of_different_updates_are_not_mixed() {
+    let begun = messages::StateUpdate {
+        more_follows: true,
+        ..full(vec![http_listener(80)])
+    };
+    let other = messages::StateUpdate {
+        version: 2,
+        part: 1,
+        ..full(vec![http_listener(81)])
+    };
+    let mut assembly = Assembly::default();
+    assert_eq!(assembly.push(begun.clone()), Ok(None));
+    let begun_version = portcullis_ir::Version(1);
+    assert_eq!(
+        assembly.push(other.clone()),
+        Err(InvalidUpdate::Interrupted {
+            begun: begun_version
+        })
+    );
+    // Forgotten with the error: what is left of that one is not taken for all of it.
+    assert_eq!(
+        assembly.push(other),
+        Err(InvalidUpdate::OutOfOrder { number: 1 })
+    );
+    assert_eq!(decode::state_update(begun), Err(InvalidUpdate::Incomplete));
+}
+
+#[test]
+fn an_endless_update_is_refused() {
+    let part = messages::StateUpdate {
+        more_follows: true,
+        ..full(Vec::new())
+    };
+    let mut assembly = Assembly::default();
+    let numbered = |part_number| messages::StateUpdate {
+        part: part_number,
+        ..part.clone()
+    };
+    let most = u32::try_from(portcullis_wire::limits::MAX_PARTS).unwrap();
+    for number in 0..most {
+        assert_eq!(assembly.push(numbered(number)), Ok(None));
+    }
+    let one_more = assembly.push(numbered(most));
+    assert_eq!(one_more, Err(InvalidUpdate::TooManyParts));
 }
 
 #[test]

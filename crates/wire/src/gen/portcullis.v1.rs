@@ -712,8 +712,18 @@ pub struct StateUpdate {
     /// What is gone.
     #[prost(message, repeated, tag = "7")]
     pub removals: ::prost::alloc::vec::Vec<ResourceId>,
-    /// How many upserts and removals there are. Always present and last on the wire: protobuf takes
-    /// a message cut between two fields for a whole one, and half a full state would remove the rest.
+    /// Whether more of the same update follows: a large one comes in parts of about a mebibyte, whose
+    /// other fields up to `base` are the same. A receiver acts on the last part, and a part in
+    /// between is neither acked nor nacked.
+    #[prost(bool, tag = "8")]
+    pub more_follows: bool,
+    /// The number of this part, from zero: the last part of a full state must not be taken for all of
+    /// it.
+    #[prost(uint32, tag = "9")]
+    pub part: u32,
+    /// How many upserts and removals there are in this message. Always present and last on the wire:
+    /// protobuf takes a message cut between two fields for a whole one, and half a full state would
+    /// remove the rest.
     #[prost(uint32, optional, tag = "15")]
     pub entries: ::core::option::Option<u32>,
     /// What the upserts and removals are relative to.
@@ -801,13 +811,13 @@ pub mod resource_id {
 /// What a data plane says.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DataPlaneMessage {
-    /// What it says.
+    /// What it says. A controller passes over a kind that it does not know.
     #[prost(oneof = "data_plane_message::Kind", tags = "1, 2, 3")]
     pub kind: ::core::option::Option<data_plane_message::Kind>,
 }
 /// Nested message and enum types in `DataPlaneMessage`.
 pub mod data_plane_message {
-    /// What it says.
+    /// What it says. A controller passes over a kind that it does not know.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         /// First on every stream.
@@ -827,14 +837,15 @@ pub struct Hello {
     /// The Gateway it serves.
     #[prost(message, optional, tag = "1")]
     pub gateway: ::core::option::Option<ObjectKey>,
-    /// The version it still holds from an earlier stream; absent asks for a full state.
+    /// The version it still holds from an earlier stream; absent asks for a full state. It is
+    /// answered with an update in any case, if only with an empty delta, so that there is an ack.
     #[prost(uint64, optional, tag = "2")]
     pub holds: ::core::option::Option<u64>,
     /// Its build, for logs.
     #[prost(string, tag = "3")]
     pub build: ::prost::alloc::string::String,
 }
-/// A data plane serves an update.
+/// A data plane serves an update. Sent again when its port failures have changed.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Ack {
     /// The update's version.
@@ -846,7 +857,8 @@ pub struct Ack {
     /// Ports of the state that could not be bound; all others are.
     #[prost(message, repeated, tag = "3")]
     pub port_failures: ::prost::alloc::vec::Vec<PortFailure>,
-    /// Resources that were refused; what was held under their ids is still served.
+    /// Resources that were refused, or the first of them; what was held under their ids is still
+    /// served.
     #[prost(message, repeated, tag = "4")]
     pub refused: ::prost::alloc::vec::Vec<RefusedResource>,
 }
