@@ -1,11 +1,32 @@
 //! The stream of snapshots to data planes.
+//!
+//! ```text
+//! Publisher ──newest state──> session of a pod ──updates──> pod
+//!                                  ^     │
+//!            acks and nacks ───────┘     └──notes──> roster ──Report──> reconcile
+//! ```
+//!
+//! Only the leader serves streams. A pod shows a token that the API server says is its own
+//! ([`identity`]), and is sent the Gateway of its service account and no other. The port's
+//! certificate comes from the controller's own [`authority`].
+
+pub mod authority;
+pub mod identity;
+pub mod listen;
+pub mod metrics;
+mod publisher;
+mod roster;
+pub mod service;
+mod session;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portcullis_ir::{ObjectKey, PortKey, Snapshot, Version};
+use portcullis_ir::{ObjectKey, PortKey, Version};
 use portcullis_translate::PortFailure;
 use tokio::sync::mpsc;
+
+pub use self::publisher::Publisher;
 
 /// How many reports may wait for who reads them.
 pub const QUEUE: usize = 64;
@@ -51,21 +72,3 @@ pub enum StreamState {
 
 /// Where reports go.
 pub type ReportSender = mpsc::Sender<Report>;
-
-/// Hands snapshots to the streams of a Gateway's pods; cheap to clone.
-///
-/// The newest snapshot of each Gateway is kept for pods that come later; neither call waits.
-#[derive(Clone, Debug, Default)]
-pub struct Publisher {}
-
-impl Publisher {
-    /// This is what the pods of `gateway` are to serve from now on.
-    pub fn publish(&self, gateway: &ObjectKey, snapshot: Arc<Snapshot>) {
-        let _ = (self, gateway, snapshot);
-    }
-
-    /// `gateway` is no longer ours: its streams end, and new ones are refused.
-    pub fn withdraw(&self, gateway: &ObjectKey) {
-        let _ = (self, gateway);
-    }
-}
