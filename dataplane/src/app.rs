@@ -101,7 +101,15 @@ impl DataPlane {
     /// Everything is made first, then ports are bound, then requests see the new snapshot all at
     /// once, then ports that are no longer wanted are closed. Connections on other ports are not
     /// touched. Ports that failed are tried again by the next apply.
+    ///
+    /// To be awaited to its end: dropped half way, it leaves ports that are bound and not served.
     pub async fn apply(&self, snapshot: Arc<Snapshot>) -> Applied {
+        self.apply_version(snapshot.version(), snapshot).await
+    }
+
+    /// As [`DataPlane::apply`], with the version that others know the snapshot by: to tell it from
+    /// the content takes its time.
+    pub async fn apply_version(&self, version: Version, snapshot: Arc<Snapshot>) -> Applied {
         let mut applying = self.applying.lock().await;
         let gateway = self.config.metrics.gateway(&snapshot.gateway);
         let live = self.prepare(&snapshot, &mut applying.credentials, &gateway);
@@ -117,7 +125,7 @@ impl DataPlane {
             port.close().await;
         }
         let applied = Applied {
-            version: snapshot.version(),
+            version,
             generation: snapshot.generation,
             ports: states,
         };
@@ -178,11 +186,15 @@ impl DataPlane {
 
     /// Shuts down: not ready at once; after [`crate::DrainConfig::min`] no new connections; when
     /// the last request is answered, or after [`crate::DrainConfig::max`], it returns.
+    ///
+    /// A data plane that had no client lately does not wait for new ones.
     pub async fn drain(&self) -> Drained {
         self.draining.store(true, Ordering::Relaxed);
         let mut applying = self.applying.lock().await;
         applying.ports.enter(Stage::Leaving);
-        tokio::time::sleep(self.config.drain.min).await;
+        if self.shared.visits.any_within(limits::LATELY) {
+            tokio::time::sleep(self.config.drain.min).await;
+        }
         applying.ports.close_all().await;
         let all = u32::try_from(limits::MAX_CONNECTIONS).unwrap_or(u32::MAX);
         let ended = self.shared.connections.acquire_many(all);

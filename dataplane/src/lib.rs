@@ -14,6 +14,7 @@ pub mod http;
 mod limits;
 mod listener;
 pub mod metrics;
+pub mod source;
 mod state;
 mod upstream;
 mod worker;

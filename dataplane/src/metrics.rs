@@ -18,7 +18,7 @@
 mod families;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -35,6 +35,7 @@ pub struct Metrics {
     gateways: Mutex<BTreeMap<ObjectKey, Weak<GatewayMetrics>>>,
     /// Access log records that were not written: the queue was full or the write failed.
     pub access_log_dropped: Counter,
+    stream: OnceLock<Arc<StreamMetrics>>,
 }
 
 impl Metrics {
@@ -48,9 +49,54 @@ impl Metrics {
         handle(&self.gateways, key, || GatewayMetrics::new(key.clone()))
     }
 
+    /// The counters of the stream from the controller. They are shown once they were asked for.
+    pub fn stream(&self) -> Arc<StreamMetrics> {
+        Arc::clone(self.stream.get_or_init(Arc::default))
+    }
+
     /// All of it in the Prometheus text format, to be served as [`CONTENT_TYPE`].
     pub fn exposition(&self) -> String {
         families::exposition(self)
+    }
+}
+
+/// What is counted of the stream from the controller.
+#[derive(Debug, Default)]
+pub struct StreamMetrics {
+    connected: Gauge,
+    connects: Counter,
+    /// Attempts to get a stream that failed.
+    pub failures: Counter,
+    updates_applied: Counter,
+    /// Updates that were refused whole.
+    pub updates_refused: Counter,
+    /// Resources of what is served that could not be read.
+    resources_refused: Gauge,
+}
+
+impl StreamMetrics {
+    /// Counts a stream as open for as long as the value lives.
+    pub fn connected(self: &Arc<Self>) -> OpenStream {
+        self.connects.increment();
+        self.connected.add(1);
+        OpenStream(Arc::clone(self))
+    }
+
+    /// An update was applied, but for so many of its resources.
+    pub fn applied(&self, refused: usize) {
+        self.updates_applied.increment();
+        let refused = i64::try_from(refused).unwrap_or(i64::MAX);
+        self.resources_refused.set(refused);
+    }
+}
+
+/// A stream that is counted as open until this is dropped.
+#[derive(Debug)]
+pub struct OpenStream(Arc<StreamMetrics>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.connected.add(-1);
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) enum Reach {
     ThisHost,
     /// Bound to any other.
     Network,
+    /// Meant for the network: health and metrics alone.
+    Health,
 }
 
 /// An answer before it is HTTP.
@@ -81,6 +83,7 @@ fn page<B>(request: &Request<B>, state: &AdminState, reach: Reach) -> Page {
             content_type: metrics::CONTENT_TYPE,
             body: state.metrics.exposition(),
         },
+        _ if reach == Reach::Health => text(StatusCode::NOT_FOUND, "not found\n"),
         "/config" => config(state, request.uri().query().unwrap_or_default()),
         "/status" => status(state),
         "/" => text(StatusCode::OK, PATHS),

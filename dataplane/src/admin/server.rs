@@ -37,12 +37,23 @@ impl AdminServer {
     /// Binds `address` (port 0 takes any free one) and serves on the current tokio runtime.
     pub async fn start(address: SocketAddr, state: Arc<AdminState>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let reach = if address.ip().to_canonical().is_loopback() {
+        let reach = if listener.local_addr()?.ip().to_canonical().is_loopback() {
             Reach::ThisHost
         } else {
             Reach::Network
         };
+        Self::serve(listener, state, reach)
+    }
+
+    /// As [`AdminServer::start`], but only health and metrics, which kubelet and Prometheus ask for
+    /// from elsewhere: what is loaded is none of the network's business.
+    pub async fn health(address: SocketAddr, state: Arc<AdminState>) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Self::serve(listener, state, Reach::Health)
+    }
+
+    fn serve(listener: TcpListener, state: Arc<AdminState>, reach: Reach) -> io::Result<Self> {
+        let address = listener.local_addr()?;
         let task = tokio::spawn(accept(listener, state, reach));
         Ok(Self { address, task })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_ir::{ListenerId, ObjectKey, PortKey, RouteId, Transport};
 
-use super::{GatewayMetrics, Metrics, PortMetrics, RouteMetrics, live};
+use super::{GatewayMetrics, Metrics, PortMetrics, RouteMetrics, StreamMetrics, live};
 use portcullis_metrics::{Counter, Exposition, Family, Kind, Variants};
 
 /// Every live handle, with the labels as text.
@@ -48,6 +48,50 @@ fn process(out: &mut Exposition, metrics: &Metrics) {
         "Access log records lost because the writer did not keep up or failed.",
     )
     .sample(&[], metrics.access_log_dropped.value());
+    if let Some(stream) = metrics.stream.get() {
+        self::stream(out, stream);
+    }
+}
+
+fn stream(out: &mut Exposition, metrics: &StreamMetrics) {
+    out.family(
+        "portcullis_stream_connected",
+        Kind::Gauge,
+        "Whether the controller's stream is open.",
+    )
+    .sample(&[], metrics.connected.value());
+    let counters = [
+        (
+            "portcullis_stream_connects_total",
+            "Streams that the controller accepted.",
+            &metrics.connects,
+        ),
+        (
+            "portcullis_stream_failures_total",
+            "Attempts to get a stream that failed.",
+            &metrics.failures,
+        ),
+        (
+            "portcullis_updates_applied_total",
+            "Updates from the controller that were applied.",
+            &metrics.updates_applied,
+        ),
+        (
+            "portcullis_updates_refused_total",
+            "Updates from the controller that were refused whole.",
+            &metrics.updates_refused,
+        ),
+    ];
+    for (name, help, counter) in counters {
+        out.family(name, Kind::Counter, help)
+            .sample(&[], counter.value());
+    }
+    out.family(
+        "portcullis_resources_refused",
+        Kind::Gauge,
+        "Resources of the configuration in force that could not be read.",
+    )
+    .sample(&[], metrics.resources_refused.value());
 }
 
 impl View {
