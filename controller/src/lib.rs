@@ -15,10 +15,12 @@
 //! Only the leader writes, and every write asks [`leader::Leadership::is_held`] just before it is
 //! sent. Followers watch and translate, and serve no streams.
 
+pub mod admin;
 pub mod app;
 pub mod config;
 pub mod infra;
 pub mod leader;
+pub mod metrics;
 pub mod reconcile;
 pub mod serve;
 pub mod sessions;
