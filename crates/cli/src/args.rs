@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Start a gateway with sample backends, and show what to try
     Demo(DemoArgs),
+    /// Run as the controller of a Kubernetes cluster (in a pod, or outside with KUBECONFIG)
+    Controller(ControllerArgs),
 }
 
 const STANDALONE_HELP: &str = "\
@@ -328,6 +330,54 @@ pub(crate) struct DemoArgs {
     /// Take any free ports, and do not ask for the usual ones
     #[arg(long)]
     pub(crate) any_ports: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// The environment variables are those of the installation's manifests; so are the defaults.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ControllerArgs {
+    /// Serve the Gateways of GatewayClasses with this controllerName
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PORTCULLIS_CONTROLLER_NAME",
+        default_value = "portcullis.dev/gateway-controller"
+    )]
+    pub(crate) controller_name: String,
+    /// The namespace of the controller's Lease and Secret
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "POD_NAMESPACE",
+        default_value = "portcullis-system"
+    )]
+    pub(crate) namespace: String,
+    /// What tells this replica from others [default: local-<process id>]
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub(crate) pod_name: Option<String>,
+    /// The image that data-plane pods run
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        env = "PORTCULLIS_DATA_PLANE_IMAGE",
+        default_value = concat!("ghcr.io/portcullis-dev/portcullis:v", env!("CARGO_PKG_VERSION"))
+    )]
+    pub(crate) data_plane_image: String,
+    /// Where data planes get their configuration, gRPC over TLS [default: port 18000, all addresses]
+    #[arg(long, value_name = "IP:PORT", env = "PORTCULLIS_SERVE")]
+    pub(crate) serve: Option<SocketAddr>,
+    /// Where /healthz, /readyz, /metrics and /sessions are served [default: port 8080, all addresses]
+    #[arg(long, value_name = "IP:PORT", env = "PORTCULLIS_ADMIN")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Look at objects in this namespace only; repeatable [default: all namespaces]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "PORTCULLIS_WATCH_NAMESPACES",
+        value_delimiter = ','
+    )]
+    pub(crate) watch_namespace: Vec<String>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }

@@ -1,6 +1,6 @@
 //! The command line, checked: nothing here is optional any more that has a default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use portcullis_controller::config::Namespaces;
 use portcullis_dataplane::PortMap;
 use portcullis_folder::Roots;
 
-use crate::args::{CheckArgs, CheckOutput, LogArgs, ServeArgs, StandaloneArgs};
+use crate::args::{CheckArgs, CheckOutput, ControllerArgs, LogArgs, ServeArgs, StandaloneArgs};
 
 /// What `portcullis standalone` does.
 #[derive(Clone, Debug)]
@@ -159,6 +160,42 @@ impl TryFrom<CheckArgs> for Check {
                 Strictness::Errors
             },
         })
+    }
+}
+
+impl From<ControllerArgs> for portcullis_controller::Config {
+    fn from(args: ControllerArgs) -> Self {
+        let ControllerArgs {
+            controller_name,
+            namespace,
+            pod_name,
+            data_plane_image,
+            serve,
+            admin,
+            watch_namespace,
+            log: LogArgs {
+                log_format: _,
+                log: _,
+            },
+        } = args;
+        // An empty list in the environment is one empty name.
+        let names: BTreeSet<String> = watch_namespace
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .collect();
+        Self {
+            controller_name,
+            namespace,
+            pod_name: pod_name.unwrap_or_else(|| format!("local-{}", std::process::id())),
+            data_plane_image,
+            serve: serve.unwrap_or_else(|| (every_address(), 18000).into()),
+            admin: admin.unwrap_or_else(|| (every_address(), 8080).into()),
+            namespaces: if names.is_empty() {
+                Namespaces::All
+            } else {
+                Namespaces::Only(names)
+            },
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The one binary: `portcullis standalone`, `check`, `status`, `config`, `demo`.
+//! The one binary: `portcullis standalone`, `controller`, `check`, `status`, `config`, `demo`.
 
 mod admin;
 mod args;
@@ -6,6 +6,7 @@ mod check;
 mod clock;
 mod cluster;
 mod config;
+mod controller;
 mod demo;
 mod exit;
 mod logging;
@@ -32,6 +33,9 @@ fn main() -> ExitCode {
         }),
         Command::Demo(args) => serve(&args.log.clone(), async {
             demo::run(args).await.map_err(told)
+        }),
+        Command::Controller(args) => serve(&args.log.clone(), async {
+            controller::run(args.into()).await.map_err(told)
         }),
         Command::Check(args) => args
             .try_into()
