@@ -218,7 +218,7 @@ fn golden(output: &Output, of_class: bool) -> Golden<'_> {
         ),
         infra: gateways
             .iter()
-            .map(|(key, gateway)| (key.to_string(), &gateway.infra))
+            .map(|(key, gateway)| (key.to_string(), &*gateway.infra))
             .collect(),
         recheck_at: recheck_at.map(|_| "some time".to_owned()),
     }
