@@ -41,6 +41,8 @@ pub struct DataPlane {
 struct Applying {
     ports: Ports,
     credentials: Credentials,
+    /// Draining has closed the ports, and none is bound again.
+    is_over: bool,
 }
 
 /// What became of a snapshot.
@@ -111,6 +113,13 @@ impl DataPlane {
     /// the content takes its time.
     pub async fn apply_version(&self, version: Version, snapshot: Arc<Snapshot>) -> Applied {
         let mut applying = self.applying.lock().await;
+        if applying.is_over {
+            return Applied {
+                version,
+                generation: snapshot.generation,
+                ports: PortStates::new(),
+            };
+        }
         let gateway = self.config.metrics.gateway(&snapshot.gateway);
         let live = self.prepare(&snapshot, &mut applying.credentials, &gateway);
         let expiries = expiries(&live);
@@ -190,11 +199,13 @@ impl DataPlane {
     /// A data plane that had no client lately does not wait for new ones.
     pub async fn drain(&self) -> Drained {
         self.draining.store(true, Ordering::Relaxed);
-        let mut applying = self.applying.lock().await;
-        applying.ports.enter(Stage::Leaving);
+        self.applying.lock().await.ports.enter(Stage::Leaving);
         if self.shared.visits.any_within(limits::LATELY) {
+            // What is applied meanwhile counts: endpoints come and go.
             tokio::time::sleep(self.config.drain.min).await;
         }
+        let mut applying = self.applying.lock().await;
+        applying.is_over = true;
         applying.ports.close_all().await;
         let all = u32::try_from(limits::MAX_CONNECTIONS).unwrap_or(u32::MAX);
         let ended = self.shared.connections.acquire_many(all);

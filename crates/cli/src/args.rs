@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+mod dataplane;
+
+pub(crate) use self::dataplane::DataPlaneArgs;
+
 /// What our GatewayClasses name as their controller, unless told otherwise.
 pub(crate) const CONTROLLER_NAME: &str = "portcullis.dev/gateway-controller";
 
@@ -48,6 +52,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run as the controller of a Kubernetes cluster (in a pod, or outside with KUBECONFIG)
     Controller(ControllerArgs),
+    /// Serve one Gateway of a cluster; the controller runs this in a Gateway's pods
+    Dataplane(DataPlaneArgs),
 }
 
 const STANDALONE_HELP: &str = "\

@@ -1,5 +1,7 @@
 //! The command line, checked: nothing here is optional any more that has a default.
 
+mod dataplane;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -10,9 +12,12 @@ use std::time::Duration;
 
 use portcullis_controller::config::Namespaces;
 use portcullis_dataplane::PortMap;
+use portcullis_dataplane::source::InvalidController;
 use portcullis_folder::Roots;
 
 use crate::args::{CheckArgs, CheckOutput, ControllerArgs, LogArgs, ServeArgs, StandaloneArgs};
+
+pub(crate) use self::dataplane::DataPlane;
 
 /// What `portcullis standalone` does.
 #[derive(Clone, Debug)]
@@ -79,6 +84,13 @@ pub(crate) enum UsageError {
     },
     #[error("--workers: at least 1")]
     NoWorkers,
+    #[error("--gateway {text}: expected NAMESPACE/NAME")]
+    Gateway { text: String },
+    #[error("--controller {text}: {error}")]
+    Controller {
+        text: String,
+        error: InvalidController,
+    },
     #[error("{option} {text}: expected a time such as 30s, 1m30s or 500ms")]
     Time { option: &'static str, text: String },
 }
@@ -132,11 +144,7 @@ impl TryFrom<ServeArgs> for Serve {
             workers: worker_count(workers)?,
             drain_timeout: parse_time("--drain-timeout", &drain_timeout)?,
             status_file,
-            access_log: match access_log.as_str() {
-                "off" => AccessLog::Off,
-                "stdout" => AccessLog::Stdout,
-                file => AccessLog::File(file.into()),
-            },
+            access_log: self::access_log(&access_log),
         })
     }
 }
@@ -196,6 +204,14 @@ impl From<ControllerArgs> for portcullis_controller::Config {
                 Namespaces::Only(names)
             },
         }
+    }
+}
+
+fn access_log(target: &str) -> AccessLog {
+    match target {
+        "off" => AccessLog::Off,
+        "stdout" => AccessLog::Stdout,
+        file => AccessLog::File(file.into()),
     }
 }
 

@@ -7,11 +7,13 @@ mod clock;
 mod cluster;
 mod config;
 mod controller;
+mod dataplane;
 mod demo;
 mod exit;
 mod logging;
 mod print;
 mod show;
+mod signals;
 mod standalone;
 mod status;
 
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
         }),
         Command::Controller(args) => serve(&args.log.clone(), async {
             controller::run(args.into()).await.map_err(told)
+        }),
+        Command::Dataplane(args) => serve(&args.log.clone(), async {
+            let config = args.try_into().map_err(told)?;
+            dataplane::run(config).await.map_err(told)
         }),
         Command::Check(args) => args
             .try_into()

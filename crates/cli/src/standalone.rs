@@ -29,6 +29,7 @@ use self::shown::Shown;
 use self::teller::{Teller, tell_changes};
 use crate::config::{self, Serve};
 use crate::exit::Exit;
+use crate::signals::Ending;
 use crate::status::tables::{Rows, Width, tables};
 use crate::{now, print};
 
@@ -66,8 +67,7 @@ pub(crate) struct Session {
 }
 
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    ending: Ending,
     hang_up: Signal,
 }
 
@@ -242,7 +242,7 @@ impl Session {
                 0 => Exit::Done,
                 _ => Exit::Failed,
             },
-            again = self.signals.end() => again,
+            again = self.signals.ending.next() => again,
         };
         self.access_log.flush();
         exit
@@ -252,8 +252,7 @@ impl Session {
 impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            ending: Ending::new()?,
             hang_up: signal(SignalKind::hangup())?,
         })
     }
@@ -261,21 +260,13 @@ impl Signals {
     async fn next(&mut self) -> Told {
         tokio::select! {
             _ = self.hang_up.recv() => Told::LookAgain,
-            _ = self.terminate.recv() => Told::End(Exit::Terminated),
-            _ = self.interrupt.recv() => Told::End(Exit::Interrupted),
-        }
-    }
-
-    /// Waits for a signal to end.
-    async fn end(&mut self) -> Exit {
-        tokio::select! {
-            _ = self.terminate.recv() => Exit::Terminated,
-            _ = self.interrupt.recv() => Exit::Interrupted,
+            exit = self.ending.next() => Told::End(exit),
         }
     }
 }
 
-fn open_access_log(
+/// Opens an access log as it was asked for.
+pub(crate) fn open_access_log(
     target: config::AccessLog,
     metrics: &Arc<Metrics>,
 ) -> Result<AccessLog, StartError> {
