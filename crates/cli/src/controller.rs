@@ -3,9 +3,9 @@
 use std::io;
 
 use portcullis_controller::app::{self, AppError};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
+use crate::signals::Ending;
 
 /// Why the controller cannot start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -22,16 +22,12 @@ pub(crate) enum ControllerError {
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(config: portcullis_controller::Config) -> Result<Exit, ControllerError> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut ending = Ending::new()?;
     let cluster = kube::Config::infer().await;
     let cluster = cluster.map_err(ControllerError::NoCluster)?;
     let client = kube::Client::try_from(cluster).map_err(ControllerError::Client)?;
-    let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+    let stop = async move {
+        ending.next().await;
     };
     app::run(config, client, stop).await?;
     Ok(Exit::Done)
