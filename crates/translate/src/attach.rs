@@ -1,13 +1,14 @@
 //! Which listeners a route attaches to.
 
+use portcullis_api::Kind;
 use portcullis_api::route::ParentReference;
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{Kind, Objects};
 use portcullis_ir::{HostPattern, RouteHost};
 
-use crate::listeners::{GatewayDraft, ListenerDraft, Owner};
+use crate::listeners::{Owner, ParentListener};
 use crate::namespaces;
 use crate::problem::{Problem, joined};
+use crate::world::World;
 
 /// What attachment depends on, of a route of any kind.
 #[derive(Clone, Copy, Debug)]
@@ -18,24 +19,24 @@ pub(crate) struct Candidate<'a> {
     pub(crate) hostnames: &'a [HostPattern],
 }
 
-/// The listeners of `parent` that accept the route, by number, with the names it serves on each.
+/// Of the `listeners` of `owner`, those that accept the route for `parent`, by number, with the names it serves on each.
 pub(crate) fn attach(
     route: Candidate<'_>,
     parent: &ParentReference,
     owner: &Owner,
-    gateway: &GatewayDraft<'_>,
-    objects: &Objects,
+    listeners: &[ParentListener],
+    world: &World<'_>,
 ) -> Result<Vec<(usize, Vec<RouteHost>)>, Problem> {
-    let all = gateway.listeners_of(owner);
+    let all = listeners.iter().enumerate();
     let named: Vec<_> = all
         .filter(|(_, listener)| is_named(listener, parent))
         .collect();
     if named.is_empty() {
-        return Err(no_matching_parent(parent, owner, gateway));
+        return Err(no_matching_parent(parent, owner, listeners));
     }
     let allowing: Vec<_> = named
         .iter()
-        .filter(|(_, listener)| takes(listener, route, objects))
+        .filter(|(_, listener)| takes(listener, route, owner, world))
         .collect();
     if allowing.is_empty() {
         return Err(not_allowed(
@@ -58,27 +59,32 @@ pub(crate) fn attach(
 
 /// "When both Port … and SectionName are specified, the name and port of the selected listener must
 /// match both specified values." (`ParentReference.SectionName`)
-fn is_named(listener: &ListenerDraft<'_>, parent: &ParentReference) -> bool {
+fn is_named(listener: &ParentListener, parent: &ParentReference) -> bool {
     let by_name = parent
         .section_name
         .as_deref()
-        .is_none_or(|name| name.is_empty() || name == listener.spec.name);
-    let by_port = parent.port.is_none_or(|port| port == listener.spec.port);
+        .is_none_or(|name| name.is_empty() || name == listener.name);
+    let by_port = parent.port.is_none_or(|port| port == listener.port);
     by_name && by_port
 }
 
-fn takes(listener: &ListenerDraft<'_>, route: Candidate<'_>, objects: &Objects) -> bool {
+fn takes(
+    listener: &ParentListener,
+    route: Candidate<'_>,
+    owner: &Owner,
+    world: &World<'_>,
+) -> bool {
     takes_kind(listener, route.kind)
         && namespaces::takes(
-            objects,
-            listener.spec.allowed_namespaces(),
-            listener.spec.allowed_selector(),
-            &listener.owner.key.namespace,
+            world,
+            &listener.from,
+            listener.selector.as_ref(),
+            &owner.key.namespace,
             route.namespace,
         )
 }
 
-fn takes_kind(listener: &ListenerDraft<'_>, kind: Kind) -> bool {
+fn takes_kind(listener: &ParentListener, kind: Kind) -> bool {
     listener.kinds.iter().any(|k| k.kind == kind.as_str())
 }
 
@@ -103,11 +109,11 @@ fn common_hosts(listener: &HostPattern, route: &[HostPattern]) -> Vec<RouteHost>
 fn no_matching_parent(
     parent: &ParentReference,
     owner: &Owner,
-    gateway: &GatewayDraft<'_>,
+    listeners: &[ParentListener],
 ) -> Problem {
-    let there: Vec<String> = gateway
-        .listeners_of(owner)
-        .map(|(_, l)| format!("{} on port {}", l.spec.name, l.spec.port))
+    let there: Vec<String> = listeners
+        .iter()
+        .map(|listener| format!("{} on port {}", listener.name, listener.port))
         .collect();
     let wanted = match (&parent.section_name, parent.port) {
         (Some(name), Some(port)) => format!("listener {name} on port {port}"),
@@ -126,13 +132,13 @@ fn no_matching_parent(
     )
 }
 
-fn not_allowed<'a, 'b: 'a>(
+fn not_allowed<'a>(
     route: Candidate<'_>,
-    listeners: impl Iterator<Item = &'a ListenerDraft<'b>>,
+    listeners: impl Iterator<Item = &'a ParentListener>,
 ) -> Problem {
     let reasons: Vec<String> = listeners
         .map(|listener| {
-            let name = &listener.spec.name;
+            let name = &listener.name;
             if takes_kind(listener, route.kind) {
                 format!(
                     "listener {name} takes no routes from namespace {} (allowedRoutes.namespaces)",
@@ -149,11 +155,9 @@ fn not_allowed<'a, 'b: 'a>(
     )
 }
 
-fn no_matching_hostname<'a, 'b: 'a>(
-    listeners: impl Iterator<Item = &'a ListenerDraft<'b>>,
-) -> Problem {
+fn no_matching_hostname<'a>(listeners: impl Iterator<Item = &'a ParentListener>) -> Problem {
     let names: Vec<String> = listeners
-        .map(|listener| format!("{} ({})", listener.spec.name, listener.hostname))
+        .map(|listener| format!("{} ({})", listener.name, listener.hostname))
         .collect();
     Problem::new(
         ConditionReason::NoMatchingListenerHostname,

@@ -2,58 +2,83 @@
 
 mod endpoints;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_api::core::{EndpointSlice, Service, ServicePort};
+use portcullis_api::core::{Service, ServicePort};
 use portcullis_api::route::BackendRef;
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{Kind, ObjectKey, Objects};
+use portcullis_api::{Kind, ObjectKey};
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::{Backend, BackendId, BackendProtocol};
 
-use crate::grants::{Grants, Permission, Referrer, missing_grant};
+use crate::facts::{Fact, Readers};
+use crate::grants::{Permission, Referrer, missing_grant};
 use crate::problem::Problem;
 use crate::tls::termination::group_kind;
+use crate::world::World;
 
-/// The label by which an EndpointSlice names its Service.
-pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
-
-/// The backends of one translation, each worked out once.
-#[derive(Debug)]
-pub(crate) struct Backends<'a> {
-    objects: &'a Objects,
-    grants: Grants<'a>,
-    slices: BTreeMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>,
-    known: BTreeMap<BackendId, Result<Arc<Backend>, Problem>>,
+/// The backends that routes name, each worked out once and again when what it is made of changes.
+#[derive(Debug, Default)]
+pub(crate) struct Backends {
+    known: BTreeMap<BackendId, Known>,
+    readers: Readers<BackendId>,
 }
 
-impl<'a> Backends<'a> {
-    pub(crate) fn new(objects: &'a Objects) -> Self {
-        let mut slices: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (key, slice) in &objects.endpoint_slices {
-            let labels = slice.metadata.labels.as_ref();
-            if let Some(service) = labels.and_then(|labels| labels.get(SERVICE_NAME)) {
-                let name = (&*key.namespace, service.as_str());
-                slices.entry(name).or_default().push(&**slice);
-            }
-        }
-        Self {
-            objects,
-            grants: Grants::new(objects),
-            slices,
-            known: BTreeMap::new(),
-        }
-    }
+#[derive(Debug)]
+struct Known {
+    service: ObjectKey,
+    port: u16,
+    backend: Result<Arc<Backend>, Problem>,
+}
 
+/// What became of the backends whose objects changed.
+#[derive(Debug, Default)]
+pub(crate) struct Reread {
+    /// Those that can be had now and could not before, or the other way round.
+    pub(crate) verdicts: Vec<BackendId>,
+    /// Those that are other than they were.
+    pub(crate) changed: Vec<BackendId>,
+}
+
+impl Backends {
     /// A backend that [`Backends::resolve`] gave out.
     pub(crate) fn find(&self, id: &BackendId) -> Option<&Arc<Backend>> {
-        self.known.get(id)?.as_ref().ok()
+        self.known.get(id)?.backend.as_ref().ok()
+    }
+
+    /// Works out again what has looked at one of these facts.
+    pub(crate) fn reread(&mut self, world: &World<'_>, facts: &BTreeSet<Fact>) -> Reread {
+        let dirty: BTreeSet<BackendId> = self.readers.of(facts).cloned().collect();
+        let mut reread = Reread::default();
+        for id in dirty {
+            let Some(known) = self.known.get_mut(&id) else {
+                continue;
+            };
+            let (backend, asked) = world.watch(|| read(world, &known.service, known.port));
+            self.readers.record(&id, asked);
+            if backend == known.backend {
+                continue;
+            }
+            if backend.as_ref().err() != known.backend.as_ref().err() {
+                reread.verdicts.push(id.clone());
+            }
+            known.backend = backend;
+            reread.changed.push(id);
+        }
+        reread
+    }
+
+    /// Forgets a backend that no route names any more.
+    pub(crate) fn forget(&mut self, id: &BackendId) {
+        self.known.remove(id);
+        self.readers.record(id, BTreeSet::new());
     }
 
     /// Where a backendRef of a `kind` of route in `namespace` leads; if nowhere, the problem.
     pub(crate) fn resolve(
         &mut self,
+        world: &World<'_>,
         kind: Kind,
         namespace: &str,
         reference: &BackendRef,
@@ -71,7 +96,7 @@ impl<'a> Backends<'a> {
                 ),
             ));
         }
-        if self.grants.permission(from, target) == Permission::NotPermitted {
+        if world.permission(from, target) == Permission::NotPermitted {
             let message = missing_grant(from, target);
             return Err(Problem::new(ConditionReason::RefNotPermitted, message));
         }
@@ -82,39 +107,58 @@ impl<'a> Backends<'a> {
             )));
         };
         let id = BackendId::new(format!("Service/{key}/{port}"));
-        if let Some(known) = self.known.get(&id) {
-            return known.clone().map(|_| id);
-        }
-        let read = self.read(&key, port);
-        let verdict = read.as_ref().err().cloned();
-        self.known.insert(id.clone(), read);
+        let known = self.known.get_key_value(&id);
+        let known = known.map(|(id, it)| (id.clone(), it.backend.as_ref().err().cloned()));
+        let (id, verdict) = known.unwrap_or_else(|| {
+            let verdict = self.learn(world, &id, key, port);
+            (id, verdict)
+        });
+        world.note(Fact::Backend(id.clone()));
         verdict.map_or(Ok(id), Err)
     }
 
-    fn read(&self, key: &ObjectKey, port: u16) -> Result<Arc<Backend>, Problem> {
-        let Some(service) = self.objects.services.get(key) else {
-            return Err(not_found(format!("Service {key} does not exist")));
+    /// Reads a backend for the first time. Answers why it cannot be had.
+    fn learn(
+        &mut self,
+        world: &World<'_>,
+        id: &BackendId,
+        service: ObjectKey,
+        port: u16,
+    ) -> Option<Problem> {
+        let (backend, asked) = world.watch(|| read(world, &service, port));
+        self.readers.record(id, asked);
+        let verdict = backend.as_ref().err().cloned();
+        let known = Known {
+            service,
+            port,
+            backend,
         };
-        if let Some(name) = external_name(service) {
-            let service_port = service_port(service, port);
-            return Ok(Arc::new(Backend {
-                protocol: protocol(key, service_port)?,
-                endpoints: endpoints::external(name, port, service_port),
-            }));
-        }
-        let Some(service_port) = service_port(service, port) else {
-            return Err(not_found(format!(
-                "Service {key} has no port {port}{}",
-                ports_in_words(service)
-            )));
-        };
-        let name = (&*key.namespace, &*key.name);
-        let slices = self.slices.get(&name).map_or(&[][..], Vec::as_slice);
-        Ok(Arc::new(Backend {
-            protocol: protocol(key, Some(service_port))?,
-            endpoints: endpoints::ready(slices, service_port),
-        }))
+        self.known.insert(id.clone(), known);
+        verdict
     }
+}
+
+fn read(world: &World<'_>, key: &ObjectKey, port: u16) -> Result<Arc<Backend>, Problem> {
+    let Some(service) = world.service(key) else {
+        return Err(not_found(format!("Service {key} does not exist")));
+    };
+    if let Some(name) = external_name(service) {
+        let service_port = service_port(service, port);
+        return Ok(Arc::new(Backend {
+            protocol: protocol(key, service_port)?,
+            endpoints: endpoints::external(name, port, service_port),
+        }));
+    }
+    let Some(service_port) = service_port(service, port) else {
+        return Err(not_found(format!(
+            "Service {key} has no port {port}{}",
+            ports_in_words(service)
+        )));
+    };
+    Ok(Arc::new(Backend {
+        protocol: protocol(key, Some(service_port))?,
+        endpoints: endpoints::ready(&world.slices(key), service_port),
+    }))
 }
 
 /// The target of a resolution. "When a HTTPBackendRef is invalid, 500 status codes MUST be returned

@@ -1,6 +1,6 @@
 //! Which GatewayClasses are ours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use portcullis_api::parameters::GatewayParametersSpec;
 use portcullis_api::{GatewayClass, ObjectKey, Objects};
@@ -8,11 +8,11 @@ use portcullis_api::{GatewayClass, ObjectKey, Objects};
 use crate::infra::parameters;
 use crate::inputs::{Options, ir_key};
 use crate::problem::Problem;
+use crate::world::World;
 
 /// A GatewayClass that names our controller.
 #[derive(Debug)]
 pub(crate) struct Class<'a> {
-    pub(crate) key: ObjectKey,
     pub(crate) object: &'a GatewayClass,
     /// Why it is not accepted.
     pub(crate) refused: Option<Problem>,
@@ -20,29 +20,30 @@ pub(crate) struct Class<'a> {
     pub(crate) parameters: Option<&'a GatewayParametersSpec>,
 }
 
-/// Our classes by name.
-pub(crate) type Classes<'a> = BTreeMap<&'a str, Class<'a>>;
-
 /// Finds the classes of our controller.
-pub(crate) fn ours<'a>(objects: &'a Objects, options: &Options) -> Classes<'a> {
-    objects
-        .gateway_classes
-        .iter()
-        .filter(|(_, class)| class.spec.controller_name == options.controller_name)
-        .map(|(key, class)| {
-            let (parameters, refused) = match parameters::of_class(class, objects) {
-                Ok(parameters) => (parameters, None),
-                Err(problem) => (None, Some(problem)),
-            };
-            let class = Class {
-                key: key.clone(),
-                object: class,
-                refused,
-                parameters,
-            };
-            (&*key.name, class)
-        })
-        .collect()
+pub(crate) fn ours<'a>(
+    world: &World<'a>,
+    options: &Options,
+) -> impl Iterator<Item = (&'a ObjectKey, Class<'a>)> {
+    let classes = world.objects().gateway_classes.keys();
+    classes.filter_map(|key| Some((key, find(world, options, &key.name)?)))
+}
+
+/// The class of that name, if it is one of our controller.
+pub(crate) fn find<'a>(world: &World<'a>, options: &Options, name: &str) -> Option<Class<'a>> {
+    let object = world.gateway_class(name)?;
+    if object.spec.controller_name != options.controller_name {
+        return None;
+    }
+    let (parameters, refused) = match parameters::of_class(object, world) {
+        Ok(parameters) => (parameters, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    Some(Class {
+        object,
+        refused,
+        parameters,
+    })
 }
 
 /// The Gateways whose class is another controller's. Whose class is gone, or never was, is nobody's:

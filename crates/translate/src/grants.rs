@@ -1,11 +1,11 @@
 //! The one place that decides whether a reference may cross a namespace border.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use portcullis_api::grant::{ReferenceGrantFrom, ReferenceGrantTo};
-use portcullis_api::kind::GATEWAY_GROUP;
 use portcullis_api::route::Target;
-use portcullis_api::{Kind, Objects};
+use portcullis_api::{Kind, ObjectKey, ReferenceGrant};
 
 /// Who refers.
 #[derive(Clone, Copy, Debug)]
@@ -24,47 +24,93 @@ pub(crate) enum Permission {
     NotPermitted,
 }
 
-/// The ReferenceGrants, by the namespace they are in, and the kind and namespace they are for.
-#[derive(Debug)]
-pub(crate) struct Grants<'a>(BTreeMap<(&'a str, &'a str, &'a str), Vec<&'a [ReferenceGrantTo]>>);
+/// A way across a namespace border.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Passage {
+    /// The namespace that is referred to.
+    into: Arc<str>,
+    /// The kind of those who refer.
+    kind: Kind,
+    /// Their namespace.
+    from: Arc<str>,
+}
 
-impl<'a> Grants<'a> {
-    pub(crate) fn new(objects: &'a Objects) -> Self {
-        let mut grants: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (key, grant) in &objects.reference_grants {
-            for from in &grant.spec.from {
-                let ReferenceGrantFrom {
-                    group,
-                    kind,
-                    namespace,
-                } = from;
-                if group == GATEWAY_GROUP {
-                    let place = (&*key.namespace, kind.as_str(), namespace.as_str());
-                    grants.entry(place).or_default().push(&*grant.spec.to);
+impl Passage {
+    /// The one that a reference takes, if it crosses a border.
+    pub(crate) fn between(from: Referrer<'_>, to: Target<'_>) -> Option<Self> {
+        let Referrer { kind, namespace } = from;
+        let into = to.namespace.filter(|into| *into != namespace)?;
+        Some(Self {
+            into: into.into(),
+            kind,
+            from: namespace.into(),
+        })
+    }
+}
+
+/// The ReferenceGrants, by the passages they are for.
+#[derive(Debug, Default)]
+pub(crate) struct Grants(BTreeMap<Passage, BTreeMap<ObjectKey, Arc<ReferenceGrant>>>);
+
+impl Grants {
+    /// Puts a grant in. Answers the passages that it is for.
+    pub(crate) fn insert(
+        &mut self,
+        key: &ObjectKey,
+        grant: &Arc<ReferenceGrant>,
+    ) -> impl Iterator<Item = Passage> + use<> {
+        let passages = passages(key, grant);
+        for passage in &passages {
+            let grants = self.0.entry(passage.clone()).or_default();
+            grants.insert(key.clone(), Arc::clone(grant));
+        }
+        passages.into_iter()
+    }
+
+    /// Takes a grant out. Answers the passages that it was for.
+    pub(crate) fn remove(
+        &mut self,
+        key: &ObjectKey,
+        grant: &ReferenceGrant,
+    ) -> impl Iterator<Item = Passage> + use<> {
+        let passages = passages(key, grant);
+        for passage in &passages {
+            if let Some(grants) = self.0.get_mut(passage) {
+                grants.remove(key);
+                if grants.is_empty() {
+                    self.0.remove(passage);
                 }
             }
         }
-        Self(grants)
+        passages.into_iter()
     }
 
-    /// Whether `from` may refer to `to`.
-    ///
-    /// "References to a resource in different namespace are invalid UNLESS there is a
-    /// ReferenceGrant in the target namespace that allows" it. (`SecretObjectReference`,
-    /// `BackendObjectReference`, …)
-    pub(crate) fn permission(&self, from: Referrer<'_>, to: Target<'_>) -> Permission {
-        let namespace = to.namespace.unwrap_or(from.namespace);
-        if namespace == from.namespace {
-            return Permission::Permitted;
-        }
-        let place = (namespace, from.kind.as_str(), from.namespace);
-        let mut entries = self.0.get(&place).into_iter().flatten().copied().flatten();
+    /// Whether a passage to `to` is open.
+    pub(crate) fn permission(&self, passage: &Passage, to: Target<'_>) -> Permission {
+        let grants = self.0.get(passage).into_iter().flat_map(BTreeMap::values);
+        let mut entries = grants.flat_map(|grant| &grant.spec.to);
         if entries.any(|entry| is_to(entry, to)) {
             Permission::Permitted
         } else {
             Permission::NotPermitted
         }
     }
+}
+
+fn passages(key: &ObjectKey, grant: &ReferenceGrant) -> BTreeSet<Passage> {
+    let passage = |from: &ReferenceGrantFrom| {
+        let ReferenceGrantFrom {
+            group,
+            kind,
+            namespace,
+        } = from;
+        Some(Passage {
+            into: key.namespace.clone(),
+            kind: Kind::find(group, kind)?,
+            from: namespace.as_str().into(),
+        })
+    };
+    grant.spec.from.iter().filter_map(passage).collect()
 }
 
 /// What to tell the user who needs a grant.

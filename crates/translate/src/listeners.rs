@@ -4,6 +4,7 @@ mod conflict;
 mod kinds;
 mod lowering;
 mod overlap;
+mod parent;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -12,18 +13,20 @@ use std::ops::Range;
 use portcullis_api::gateway::{Listener, ProtocolType};
 use portcullis_api::route::RouteGroupKind;
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{Gateway, Kind, ListenerSet, ObjectKey, Objects};
+use portcullis_api::{Gateway, Kind, ListenerSet, ObjectKey};
 use portcullis_ir::{HostPattern, ListenerId, ListenerProtocol, PortKey, Transport};
 
 use self::lowering::Lowering;
-use crate::class::{Class, Classes};
+pub(crate) use self::parent::{Parent, ParentListener};
+use crate::class::{self, Class};
 use crate::infra::parameters::{self, Parameters};
+use crate::inputs::Options;
 use crate::namespaces;
 use crate::problem::Problem;
-use crate::routes::Placed;
 use crate::tls::backend::client_certificate;
 use crate::tls::credentials::Credentials;
 use crate::tls::termination::TlsFacts;
+use crate::world::World;
 
 /// One Gateway of ours on its way to a snapshot.
 #[derive(Debug)]
@@ -44,8 +47,6 @@ pub(crate) struct GatewayDraft<'a> {
     owned: BTreeMap<Owner, Range<usize>>,
     /// Every ListenerSet that names it as its parent.
     pub(crate) sets: Vec<SetDraft<'a>>,
-    /// The routes that attached.
-    pub(crate) routes: Vec<Placed>,
 }
 
 impl<'a> GatewayDraft<'a> {
@@ -58,6 +59,17 @@ impl<'a> GatewayDraft<'a> {
         let own = self.listeners.get(range.clone()).unwrap_or_default();
         range.zip(own)
     }
+
+    /// Sets how many routes each listener accepted, by its owner and its number there.
+    pub(crate) fn count_routes(&mut self, attached: &BTreeMap<(Owner, usize), i32>) {
+        for ((owner, number), count) in attached {
+            let range = self.owned.get(owner).cloned().unwrap_or_default();
+            let own = self.listeners.get_mut(range).unwrap_or_default();
+            if let Some(listener) = own.get_mut(*number) {
+                listener.attached_routes = *count;
+            }
+        }
+    }
 }
 
 /// A ListenerSet with one of our Gateways as its parent.
@@ -67,6 +79,15 @@ pub(crate) struct SetDraft<'a> {
     pub(crate) object: &'a ListenerSet,
     /// Why its listeners are not the Gateway's.
     pub(crate) refused: Option<Problem>,
+}
+
+impl SetDraft<'_> {
+    pub(crate) fn owner(&self) -> Owner {
+        Owner {
+            kind: Kind::ListenerSet,
+            key: self.key.clone(),
+        }
+    }
 }
 
 /// The object that a listener is written in.
@@ -167,119 +188,39 @@ impl ListenerDraft<'_> {
     }
 }
 
-/// Where a parentRef leads.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// The Gateway's number.
-    gateway: usize,
-    /// The ListenerSet's number in it, if it leads to one.
-    set: Option<usize>,
-}
-
-/// Our Gateways, and where each parentRef leads.
-#[derive(Debug)]
-pub(crate) struct Drafts<'a> {
-    drafts: Vec<GatewayDraft<'a>>,
-    parents: BTreeMap<Owner, Place>,
-}
-
-impl<'a> Drafts<'a> {
-    /// The Gateway behind a Gateway or ListenerSet of ours, with its number.
-    pub(crate) fn parent(&self, owner: &Owner) -> Option<(usize, &GatewayDraft<'a>)> {
-        let Place { gateway, set: _ } = *self.parents.get(owner)?;
-        Some((gateway, self.drafts.get(gateway)?))
-    }
-
-    /// The ListenerSet that is `owner`.
-    pub(crate) fn set(&self, owner: &Owner) -> Option<&SetDraft<'a>> {
-        let Place { gateway, set } = *self.parents.get(owner)?;
-        self.drafts.get(gateway)?.sets.get(set?)
-    }
-
-    pub(crate) fn draft_mut(&mut self, index: usize) -> Option<&mut GatewayDraft<'a>> {
-        self.drafts.get_mut(index)
-    }
-
-    pub(crate) fn into_drafts(self) -> Vec<GatewayDraft<'a>> {
-        self.drafts
-    }
-}
-
-/// Drafts every Gateway whose class is ours.
-pub(crate) fn drafts<'a>(
-    objects: &'a Objects,
-    classes: &Classes<'_>,
+/// Drafts a Gateway, if its class is ours.
+pub(crate) fn draft<'a>(
+    key: &ObjectKey,
+    object: &'a Gateway,
+    options: &Options,
     credentials: &mut Credentials<'a>,
-) -> Drafts<'a> {
-    let sets = sets_by_gateway(objects);
-    let mut all = Drafts {
-        drafts: Vec::new(),
-        parents: BTreeMap::new(),
-    };
-    for (key, object) in &objects.gateways {
-        let Some(class) = classes.get(object.spec.gateway_class_name.as_str()) else {
-            continue;
-        };
-        let sets = sets.get(key).cloned().unwrap_or_default();
-        let draft = draft(key, object, class, sets, objects, credentials);
-        let index = all.drafts.len();
-        let sets = draft.sets.iter().enumerate();
-        let sets = sets.map(|(number, set)| (Kind::ListenerSet, &set.key, Some(number)));
-        for (kind, key, set) in sets.chain([(Kind::Gateway, key, None)]) {
-            let key = key.clone();
-            let place = Place {
-                gateway: index,
-                set,
-            };
-            all.parents.insert(Owner { kind, key }, place);
-        }
-        all.drafts.push(draft);
-    }
-    all
+) -> Option<GatewayDraft<'a>> {
+    let world = credentials.world;
+    let class = class::find(world, options, &object.spec.gateway_class_name)?;
+    Some(draft_of(key, object, &class, credentials))
 }
 
-/// ListenerSets by the Gateway they name, oldest first.
-fn sets_by_gateway(objects: &Objects) -> BTreeMap<ObjectKey, Vec<(ObjectKey, &ListenerSet)>> {
-    let mut sets: BTreeMap<ObjectKey, Vec<(ObjectKey, &ListenerSet)>> = BTreeMap::new();
-    for (key, set) in &objects.listener_sets {
-        let parent = set.spec.parent_ref.target();
-        if Kind::find(parent.group, parent.kind) == Some(Kind::Gateway) {
-            let namespace = parent.namespace.unwrap_or(&key.namespace);
-            let gateway = ObjectKey::new(namespace, parent.name);
-            sets.entry(gateway).or_default().push((key.clone(), set));
-        }
-    }
-    for sets in sets.values_mut() {
-        sets.sort_by_cached_key(|(key, set)| {
-            let created = set.metadata.creation_timestamp.as_ref();
-            let created = created.map_or(i64::MAX, |time| time.0.as_second());
-            (created, key.to_string())
-        });
-    }
-    sets
-}
-
-fn draft<'a>(
+fn draft_of<'a>(
     key: &ObjectKey,
     object: &'a Gateway,
     class: &Class<'_>,
-    sets: Vec<(ObjectKey, &'a ListenerSet)>,
-    objects: &'a Objects,
     credentials: &mut Credentials<'a>,
 ) -> GatewayDraft<'a> {
+    let world = credentials.world;
+    let sets = world.sets(key);
     let mut lowering = Lowering::new(object, &key.namespace, credentials);
     lowering.add(Kind::Gateway, key, &object.spec.listeners);
     conflict::mark(&mut lowering.listeners);
     let has_valid = lowering.listeners.iter().any(ListenerDraft::is_valid);
     let mut drafts = Vec::with_capacity(sets.len());
     for (set_key, set) in sets {
-        let refused = set_refusal(object, &key.namespace, &set_key, objects)
+        let refused = set_refusal(object, &key.namespace, set_key, world)
             .or_else(|| (!has_valid).then(parent_not_accepted));
         if refused.is_none() {
-            lowering.add(Kind::ListenerSet, &set_key, &set.spec.listeners);
+            lowering.add(Kind::ListenerSet, set_key, &set.spec.listeners);
         }
         drafts.push(SetDraft {
-            key: set_key,
+            key: set_key.clone(),
             object: set,
             refused,
         });
@@ -292,12 +233,11 @@ fn draft<'a>(
         key: key.clone(),
         object,
         class_refused: class.refused.clone(),
-        parameters: parameters::of_gateway(object, class.parameters, objects),
+        parameters: parameters::of_gateway(object, class.parameters, world),
         client_certificate: client_certificate(object, &key.namespace, credentials),
         listeners,
         owned,
         sets: drafts,
-        routes: Vec::new(),
     }
 }
 
@@ -306,12 +246,12 @@ fn set_refusal(
     gateway: &Gateway,
     namespace: &str,
     set: &ObjectKey,
-    objects: &Objects,
+    world: &World<'_>,
 ) -> Option<Problem> {
     let allowed = gateway.spec.allowed_listeners.as_ref();
     let taken = allowed.is_some_and(|allowed| {
         namespaces::takes(
-            objects,
+            world,
             allowed.from(),
             allowed.selector(),
             namespace,

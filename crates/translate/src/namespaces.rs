@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use portcullis_api::gateway::FromNamespaces;
 use portcullis_api::meta::LabelSelector;
-use portcullis_api::{ObjectKey, Objects};
+
+use crate::world::World;
 
 /// The label that Kubernetes puts on every namespace.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Whether things in `namespace` are taken by an object in `own`.
 pub(crate) fn takes(
-    objects: &Objects,
+    world: &World<'_>,
     from: &FromNamespaces,
     selector: Option<&LabelSelector>,
     own: &str,
@@ -21,7 +22,7 @@ pub(crate) fn takes(
         FromNamespaces::All => true,
         FromNamespaces::Same => own == namespace,
         FromNamespaces::Selector => {
-            selector.is_some_and(|selector| selects(objects, selector, namespace))
+            selector.is_some_and(|selector| selects(world, selector, namespace))
         }
         // An unknown value is taken as the strictest.
         FromNamespaces::None | FromNamespaces::Other(_) => false,
@@ -30,10 +31,10 @@ pub(crate) fn takes(
 
 /// A folder often holds no Namespace objects; their name label is known all the same: "This label
 /// is added automatically as of K8s 1.22 to all namespaces".
-fn selects(objects: &Objects, selector: &LabelSelector, namespace: &str) -> bool {
+fn selects(world: &World<'_>, selector: &LabelSelector, namespace: &str) -> bool {
     static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
-    let object = objects.namespaces.get(&ObjectKey::new("", namespace));
-    let labels = object
+    let labels = world
+        .namespace(namespace)
         .and_then(|object| object.metadata.labels.as_ref())
         .unwrap_or(&NO_LABELS);
     let label = |key: &str| match key {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use portcullis_api::gateway::{GatewayClassStatus, GatewayStatus};
 use portcullis_api::listener_set::ListenerSetStatus;
 use portcullis_api::status::RouteStatus;
-use portcullis_ir::{BackendId, SharedMap, Snapshot};
+use portcullis_ir::{SharedMap, Snapshot};
 
-use crate::backends::Backends;
-use crate::infra::{self, Infra};
+use crate::infra::Infra;
 use crate::listeners::GatewayDraft;
-use crate::routes::PlacedRoute;
+use crate::tls::termination::TlsFacts;
 
 /// Everything that follows from the inputs.
 ///
@@ -61,41 +60,40 @@ pub struct Statuses {
 /// Statuses by the objects they are of.
 pub type StatusMap<S> = SharedMap<portcullis_api::ObjectKey, Arc<S>>;
 
-/// Puts a snapshot together.
-pub(crate) fn assemble(
+/// A Gateway's snapshot without routes and backends. What is equal in the one before is shared.
+pub(crate) fn bare(
     key: portcullis_ir::ObjectKey,
-    draft: GatewayDraft<'_>,
-    backends: &Backends<'_>,
-) -> GatewayOutput {
-    let infra = infra::wanted(&draft);
+    draft: &GatewayDraft<'_>,
+    before: Option<&Snapshot>,
+) -> Snapshot {
     let mut snapshot = Snapshot::empty(key, draft.object.generation());
-    for listener in draft.listeners {
+    for listener in &draft.listeners {
         let Some(lowered) = listener.lower() else {
             continue;
         };
-        if let Some(tls) = listener.tls {
-            snapshot.certificates.extend(tls.certificates);
-            snapshot.trust_bundles.extend(tls.bundles);
+        if let Some(tls) = &listener.tls {
+            let TlsFacts {
+                certificates,
+                bundles,
+                termination: _,
+                refused: _,
+                unresolved: _,
+            } = tls;
+            snapshot.certificates.extend(certificates.clone());
+            snapshot.trust_bundles.extend(bundles.clone());
         }
-        snapshot.listeners.insert(listener.id, lowered);
+        snapshot.listeners.insert(listener.id.clone(), lowered);
     }
-    let mut named: BTreeSet<&BackendId> = BTreeSet::new();
-    for placed in &draft.routes {
-        named.extend(placed.backends.iter());
-        match &placed.route {
-            PlacedRoute::Http(route) => {
-                let route = Arc::clone(route);
-                snapshot.http_routes.insert(placed.id.clone(), route);
-            }
-        }
+    if let Some(before) = before {
+        share(&mut snapshot.listeners, &before.listeners);
+        share(&mut snapshot.certificates, &before.certificates);
+        share(&mut snapshot.trust_bundles, &before.trust_bundles);
     }
-    for id in named {
-        if let Some(backend) = backends.find(id) {
-            snapshot.backends.insert(id.clone(), Arc::clone(backend));
-        }
-    }
-    GatewayOutput {
-        snapshot: Arc::new(snapshot),
-        infra: Arc::new(infra),
+    snapshot
+}
+
+fn share<K: Ord, V: PartialEq>(map: &mut SharedMap<K, V>, before: &SharedMap<K, V>) {
+    if map == before {
+        map.clone_from(before);
     }
 }

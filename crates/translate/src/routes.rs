@@ -8,17 +8,18 @@ use std::sync::Arc;
 use portcullis_api::meta::{Object, Spec};
 use portcullis_api::route::ParentReference;
 use portcullis_api::status::{ConditionReason, RouteParentStatus, RouteStatus};
-use portcullis_api::{Kind, ObjectKey, Objects};
-use portcullis_ir::{Attachment, BackendId, HostPattern, RouteId, RouteOrigin};
+use portcullis_api::{Kind, ObjectKey};
+use portcullis_ir::{Attachment, BackendId, HostPattern, RouteHost, RouteId, RouteOrigin};
 
 use crate::attach::{Candidate, attach};
 use crate::backends::Backends;
+use crate::facts::Fact;
 use crate::inputs::{Options, ir_key};
-use crate::listeners::{Drafts, Owner};
-use crate::output::StatusMap;
+use crate::listeners::{Owner, Parent, ParentListener};
 use crate::patterns::Patterns;
 use crate::problem::{Problem, joined, summary};
 use crate::status;
+use crate::world::World;
 
 /// What differs between the kinds of route.
 pub(crate) trait RouteKind {
@@ -29,7 +30,7 @@ pub(crate) trait RouteKind {
     /// The kind in the IR.
     const IR_KIND: portcullis_ir::route::RouteKind;
 
-    fn objects(objects: &Objects) -> &BTreeMap<ObjectKey, Arc<Object<Self::Spec>>>;
+    fn find<'a>(world: &World<'a>, key: &ObjectKey) -> Option<&'a Arc<Object<Self::Spec>>>;
     fn parent_refs(spec: &Self::Spec) -> &[ParentReference];
     /// Empty also for kinds that have none.
     fn hostnames(spec: &Self::Spec) -> &[String];
@@ -47,12 +48,13 @@ pub(crate) trait RouteKind {
     ) -> PlacedRoute;
 }
 
-/// What lowering a route needs.
+/// What placing a route needs.
 #[derive(Debug)]
 pub(crate) struct Work<'a> {
-    pub(crate) objects: &'a Objects,
+    pub(crate) world: &'a World<'a>,
     pub(crate) options: &'a Options,
-    pub(crate) backends: Backends<'a>,
+    pub(crate) parents: &'a BTreeMap<Owner, Parent>,
+    pub(crate) backends: &'a mut Backends,
     pub(crate) patterns: Patterns,
 }
 
@@ -111,55 +113,97 @@ enum Standing {
     Refused,
 }
 
+/// The name of a route of any kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RouteKey {
+    pub(crate) kind: Kind,
+    pub(crate) key: ObjectKey,
+}
+
+impl RouteKey {
+    /// Its name in snapshots.
+    pub(crate) fn id(&self) -> RouteId {
+        RouteId::new(format!("{}/{}", self.kind, self.key))
+    }
+}
+
+/// What becomes of a route.
+#[derive(Debug, Default)]
+pub(crate) struct Placement {
+    /// What is to be said about it; `None` if it is none of ours.
+    pub(crate) status: Option<RouteStatus>,
+    /// The Gateways that it is on.
+    pub(crate) stays: Vec<Stay>,
+}
+
+/// A route on one Gateway.
+#[derive(Debug)]
+pub(crate) struct Stay {
+    pub(crate) gateway: ObjectKey,
+    /// The listeners that count it, each by its owner and its number there.
+    pub(crate) counted: Vec<(Owner, usize)>,
+    /// What the data plane gets of it.
+    pub(crate) placed: Option<Placed>,
+}
+
 /// A route on its way to one Gateway's snapshot.
 #[derive(Debug)]
 pub(crate) struct Placed {
-    pub(crate) id: RouteId,
     pub(crate) route: PlacedRoute,
     pub(crate) backends: Arc<BTreeSet<BackendId>>,
 }
 
 /// A route in the IR.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum PlacedRoute {
     Http(Arc<portcullis_ir::HttpRoute>),
 }
 
-/// Attaches and lowers every route of one kind; says what came of it.
-pub(crate) fn place<K: RouteKind>(
-    gateways: &mut Drafts<'_>,
-    work: &mut Work<'_>,
-) -> StatusMap<RouteStatus> {
-    let mut statuses = StatusMap::new();
-    for (key, object) in K::objects(work.objects) {
-        let route = Route::<K>::new(key, object);
-        let parents = route.parents(gateways);
-        if parents.is_empty() {
-            // A route that names none of our Gateways is not ours. It may have been, and then our
-            // old entries must go: an empty status says so.
-            let had_entry = object.status.as_ref().is_some_and(|status| {
-                let ours = |entry: &RouteParentStatus| {
-                    entry.controller_name == work.options.controller_name
-                };
-                status.parents.iter().any(ours)
-            });
-            if had_entry {
-                statuses.insert(key.clone(), Arc::default());
-            }
-            continue;
-        }
-        let status = route.place(&parents, gateways, work);
-        statuses.insert(key.clone(), Arc::new(status));
-    }
-    statuses
+/// Whether routes of a kind are translated.
+pub(crate) fn is_served(kind: Kind) -> bool {
+    kind == Kind::HttpRoute
 }
 
-/// A parentRef that leads to a Gateway of ours, and that Gateway's number.
-struct Parent<'a> {
-    reference: &'a ParentReference,
-    owner: Owner,
-    gateway: usize,
+/// Attaches and lowers a route.
+pub(crate) fn place(route: &RouteKey, work: &mut Work<'_>) -> Placement {
+    let RouteKey { kind, key } = route;
+    match kind {
+        Kind::HttpRoute => place_one::<http::Http>(key, work),
+        _ => Placement::default(),
+    }
 }
+
+fn place_one<K: RouteKind>(key: &ObjectKey, work: &mut Work<'_>) -> Placement {
+    let Some(object) = K::find(work.world, key) else {
+        return Placement::default();
+    };
+    let route = Route::<K>::new(key, object);
+    let parents = route.parents(work);
+    if !parents.is_empty() {
+        return route.place(&parents, work);
+    }
+    // A route that names none of our Gateways is not ours. It may have been, and then our old
+    // entries must go: an empty status says so.
+    let had_entry = object.status.as_ref().is_some_and(|status| {
+        let ours =
+            |entry: &RouteParentStatus| entry.controller_name == work.options.controller_name;
+        status.parents.iter().any(ours)
+    });
+    Placement {
+        status: had_entry.then(RouteStatus::default),
+        stays: Vec::new(),
+    }
+}
+
+/// A parentRef that leads to a Gateway of ours.
+struct ParentRef<'r, 'w> {
+    reference: &'r ParentReference,
+    owner: Owner,
+    parent: &'w Parent,
+}
+
+/// The listeners of one Gateway that accepted a route, by owner and number there.
+type Attached<'a> = BTreeMap<(Owner, usize), (&'a ParentListener, Vec<RouteHost>)>;
 
 struct Route<'a, K: RouteKind> {
     key: &'a ObjectKey,
@@ -190,7 +234,7 @@ impl<'a, K: RouteKind> Route<'a, K> {
     /// The parentRefs that lead to Gateways of ours. "Implementations of this API can only populate
     /// Route status for the Gateways/parent resources they are responsible for."
     /// (`RouteStatus.Parents`)
-    fn parents(&self, gateways: &Drafts<'_>) -> Vec<Parent<'a>> {
+    fn parents<'w>(&self, work: &Work<'w>) -> Vec<ParentRef<'a, 'w>> {
         let references = K::parent_refs(&self.object.spec).iter();
         references
             .filter_map(|reference| {
@@ -199,59 +243,59 @@ impl<'a, K: RouteKind> Route<'a, K> {
                 let namespace = target.namespace.unwrap_or(&self.key.namespace);
                 let key = ObjectKey::new(namespace, target.name);
                 let owner = Owner { kind, key };
-                let (gateway, _) = gateways.parent(&owner)?;
-                Some(Parent {
+                work.world.note(Fact::Parent(owner.clone()));
+                let parent = work.parents.get(&owner)?;
+                Some(ParentRef {
                     reference,
                     owner,
-                    gateway,
+                    parent,
                 })
             })
             .collect()
     }
 
-    fn place(
-        &self,
-        parents: &[Parent<'a>],
-        gateways: &mut Drafts<'_>,
-        work: &mut Work<'_>,
-    ) -> RouteStatus {
+    fn place(&self, parents: &[ParentRef<'_, '_>], work: &mut Work<'_>) -> Placement {
         let (rules, facts) = K::lower(&self.object.spec, &self.key.namespace, work);
         let refusal = facts.refusal();
-        let mut attached: BTreeMap<usize, BTreeMap<usize, Attachment>> = BTreeMap::new();
+        let mut attached: BTreeMap<&ObjectKey, Attached<'_>> = BTreeMap::new();
         let mut entries = Vec::with_capacity(parents.len());
         for parent in parents {
-            let verdict = self.attach(parent, gateways, work.objects);
+            let verdict = self.attach(parent, work.world);
             let refused = verdict.as_ref().err().or(refusal.as_ref());
             entries.push(self.entry(parent, refused, &facts, work.options));
-            let listeners = attached.entry(parent.gateway).or_default();
-            for (listener, attachment) in verdict.into_iter().flatten() {
-                listeners.insert(listener, attachment);
+            let listeners = attached.entry(&parent.parent.gateway).or_default();
+            for (number, hosts) in verdict.into_iter().flatten() {
+                if let Some(listener) = parent.parent.listeners.get(number) {
+                    let place = (parent.owner.clone(), number);
+                    listeners.insert(place, (listener, hosts));
+                }
             }
         }
+        let status = Some(RouteStatus { parents: entries });
         let standing = match refusal {
             None => Standing::Accepted,
-            Some(_) if rules.is_empty() => return RouteStatus { parents: entries },
+            Some(_) if rules.is_empty() => {
+                let stays = Vec::new();
+                return Placement { status, stays };
+            }
             Some(_) => Standing::Refused,
         };
         let backends = Arc::new(facts.backends);
-        for (gateway, listeners) in attached {
-            let rules = rules.clone();
-            self.enter(gateway, listeners, rules, standing, &backends, gateways);
+        let stays = attached.into_iter().map(|(gateway, listeners)| {
+            self.stay(gateway, listeners, rules.clone(), standing, &backends)
+        });
+        Placement {
+            status,
+            stays: stays.collect(),
         }
-        RouteStatus { parents: entries }
     }
 
     fn attach(
         &self,
-        parent: &Parent<'_>,
-        gateways: &Drafts<'_>,
-        objects: &Objects,
-    ) -> Result<Vec<(usize, Attachment)>, Problem> {
-        let Some((_, gateway)) = gateways.parent(&parent.owner) else {
-            return Ok(Vec::new());
-        };
-        let set = gateways.set(&parent.owner);
-        if let Some(refused) = set.and_then(|set| set.refused.as_ref()) {
+        parent: &ParentRef<'_, '_>,
+        world: &World<'_>,
+    ) -> Result<Vec<(usize, Vec<RouteHost>)>, Problem> {
+        if let Some(refused) = &parent.parent.refused {
             return Err(Problem::new(
                 ConditionReason::NotAllowedByListeners,
                 format!("the ListenerSet is not accepted: {}", refused.message),
@@ -263,50 +307,43 @@ impl<'a, K: RouteKind> Route<'a, K> {
             namespace: &self.key.namespace,
             hostnames,
         };
-        let places = attach(candidate, parent.reference, &parent.owner, gateway, objects)?;
-        let attachment = |(index, hosts): (usize, _)| {
-            let listener = gateway.listeners.get(index)?.id.clone();
-            Some((index, Attachment { listener, hosts }))
-        };
-        Ok(places.into_iter().filter_map(attachment).collect())
+        let listeners = &parent.parent.listeners;
+        attach(candidate, parent.reference, &parent.owner, listeners, world)
     }
 
-    /// Puts the route into a Gateway's draft, one that is refused too: its rules answer 500. If it
+    /// What a Gateway gets of the route, of one that is refused too: its rules answer 500. If it
     /// were left out, its requests would fall to a broader route, past filters that may have been
     /// there to keep them out: "the filter MUST NOT be skipped. Instead, requests that would have
     /// been processed by that filter MUST receive a HTTP error response." (`HTTPRouteFilter.Type`)
-    fn enter(
+    fn stay(
         &self,
-        gateway: usize,
-        listeners: BTreeMap<usize, Attachment>,
+        gateway: &ObjectKey,
+        listeners: Attached<'_>,
         rules: Vec<K::Rule>,
         standing: Standing,
         backends: &Arc<BTreeSet<BackendId>>,
-        gateways: &mut Drafts<'_>,
-    ) {
-        let Some(draft) = gateways.draft_mut(gateway) else {
-            return;
-        };
+    ) -> Stay {
+        let mut counted = Vec::new();
         let mut attachments = Vec::with_capacity(listeners.len());
-        for (index, attachment) in listeners {
-            if let Some(listener) = draft.listeners.get_mut(index) {
-                if standing == Standing::Accepted {
-                    listener.attached_routes = listener.attached_routes.saturating_add(1);
-                }
-                if listener.takes_requests() {
-                    attachments.push(attachment);
-                }
+        for (place, (listener, hosts)) in listeners {
+            if standing == Standing::Accepted {
+                counted.push(place);
+            }
+            if listener.takes_requests {
+                let listener = listener.id.clone();
+                attachments.push(Attachment { listener, hosts });
             }
         }
-        if attachments.is_empty() {
-            return;
-        }
         attachments.sort();
-        draft.routes.push(Placed {
-            id: RouteId::new(format!("{}/{}", K::Spec::KIND, self.key)),
-            route: K::route(self.origin(), attachments, rules),
-            backends: Arc::clone(backends),
-        });
+        let is_placed = !attachments.is_empty();
+        Stay {
+            gateway: gateway.clone(),
+            counted,
+            placed: is_placed.then(|| Placed {
+                route: K::route(self.origin(), attachments, rules),
+                backends: Arc::clone(backends),
+            }),
+        }
     }
 
     fn origin(&self) -> RouteOrigin {
@@ -320,7 +357,7 @@ impl<'a, K: RouteKind> Route<'a, K> {
 
     fn entry(
         &self,
-        parent: &Parent<'_>,
+        parent: &ParentRef<'_, '_>,
         refused: Option<&Problem>,
         facts: &RuleFacts,
         options: &Options,

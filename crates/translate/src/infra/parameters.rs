@@ -8,12 +8,13 @@ use portcullis_api::parameters::{GatewayParametersSpec, Overlays};
 use portcullis_api::route::Target;
 use portcullis_api::shape::{self, Misfit};
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{GatewayClass, GatewayParameters, Kind, ObjectKey, Objects};
+use portcullis_api::{GatewayClass, GatewayParameters, Kind, ObjectKey};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{RESERVED_LABELS, overlay};
 use crate::problem::{Problem, joined};
+use crate::world::World;
 
 /// What the parameters of a Gateway and of its class come to, checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -31,14 +32,14 @@ pub struct Parameters {
 /// set to "False" and an "InvalidParameters" reason." (`GatewayClassSpec.ParametersRef`)
 pub(crate) fn of_class<'a>(
     class: &GatewayClass,
-    objects: &'a Objects,
+    world: &World<'a>,
 ) -> Result<Option<&'a GatewayParametersSpec>, Problem> {
     let Some(reference) = &class.spec.parameters_ref else {
         return Ok(None);
     };
     let invalid = |message: String| invalid(&format!("spec.parametersRef: {message}"));
     let namespace = reference.namespace.as_deref().unwrap_or_default();
-    let found = find(reference.target(), namespace, objects).map_err(invalid)?;
+    let found = find(reference.target(), namespace, world).map_err(invalid)?;
     check(&found.spec).map_err(|faults| invalid(format!("{}: {faults}", found.key())))?;
     Ok(Some(&found.spec))
 }
@@ -51,7 +52,7 @@ pub(crate) fn of_class<'a>(
 pub(crate) fn of_gateway(
     gateway: &Gateway,
     of_class: Option<&GatewayParametersSpec>,
-    objects: &Objects,
+    world: &World<'_>,
 ) -> Result<Parameters, Problem> {
     let infrastructure = gateway.spec.infrastructure.as_ref();
     let Some(reference) = infrastructure.and_then(|i| i.parameters_ref.as_ref()) else {
@@ -60,7 +61,7 @@ pub(crate) fn of_gateway(
     let invalid =
         |message: String| invalid(&format!("spec.infrastructure.parametersRef: {message}"));
     let namespace = gateway.key().namespace;
-    let found = find(reference.target(), &namespace, objects).map_err(invalid)?;
+    let found = find(reference.target(), &namespace, world).map_err(invalid)?;
     check(&found.spec).map_err(|faults| invalid(format!("{}: {faults}", found.key())))?;
     Ok(stacked(of_class, Some(&found.spec)))
 }
@@ -72,7 +73,7 @@ fn invalid(message: &str) -> Problem {
 fn find<'a>(
     target: Target<'_>,
     namespace: &str,
-    objects: &'a Objects,
+    world: &World<'a>,
 ) -> Result<&'a GatewayParameters, String> {
     let Target {
         group,
@@ -91,7 +92,7 @@ fn find<'a>(
         return Err(format!("{kind} {name} needs a namespace; set namespace"));
     }
     let key = ObjectKey::new(namespace, name);
-    let found = objects.gateway_parameters.get(&key);
+    let found = world.gateway_parameters(&key);
     found.map(|found| &**found).ok_or_else(|| {
         format!("there is no {kind} {key}; create it, or take the reference to it away")
     })

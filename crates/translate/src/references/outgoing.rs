@@ -15,7 +15,7 @@ use portcullis_api::udp_route::UdpRouteSpec;
 use portcullis_api::{AnyObject, Gateway, GatewayClass, Kind, ListenerSet, ObjectKey};
 
 use super::Subject;
-use crate::backends::SERVICE_NAME;
+use crate::world::SERVICE_NAME;
 
 /// What an object names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,13 +1,12 @@
 //! HTTPRoute.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_api::http_route::{HttpRouteRetry, HttpRouteRule, HttpRouteSpec, HttpRouteTimeouts};
 use portcullis_api::meta::Object;
 use portcullis_api::route::{BackendRef, GatewayDuration, ParentReference};
-use portcullis_api::{Kind, ObjectKey, Objects};
+use portcullis_api::{Kind, ObjectKey};
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::matcher::HttpMatch;
 use portcullis_ir::route::Timeouts;
@@ -16,6 +15,7 @@ use portcullis_ir::{Attachment, HttpRoute, HttpRule, RouteOrigin, WeightedBacken
 use super::{PlacedRoute, RouteKind, RuleFacts, Work};
 use crate::filters::{self, Place};
 use crate::problem::Problem;
+use crate::world::World;
 use crate::{backends, matches};
 
 /// The kind HTTPRoute.
@@ -27,8 +27,8 @@ impl RouteKind for Http {
     type Rule = HttpRule;
     const IR_KIND: portcullis_ir::route::RouteKind = portcullis_ir::route::RouteKind::Http;
 
-    fn objects(objects: &Objects) -> &BTreeMap<ObjectKey, Arc<Object<HttpRouteSpec>>> {
-        &objects.http_routes
+    fn find<'a>(world: &World<'a>, key: &ObjectKey) -> Option<&'a Arc<Object<HttpRouteSpec>>> {
+        world.http_route(key)
     }
 
     fn parent_refs(spec: &HttpRouteSpec) -> &[ParentReference] {
@@ -185,10 +185,10 @@ impl RuleLowering<'_, '_> {
             let path = self.path(&format!("backendRefs[{place}].filters"));
             return Err(filters::BadFilter::RedirectAndRewrite.at(&path));
         }
-        let resolution = self
-            .work
-            .backends
-            .resolve(Kind::HttpRoute, self.namespace, reference);
+        let Work {
+            world, backends, ..
+        } = &mut *self.work;
+        let resolution = backends.resolve(world, Kind::HttpRoute, self.namespace, reference);
         match &resolution {
             Ok(id) => {
                 self.facts.backends.insert(id.clone());

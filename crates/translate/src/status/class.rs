@@ -1,24 +1,14 @@
 //! GatewayClass.
 
-use std::sync::Arc;
-
 use portcullis_api::gateway::{GatewayClassStatus, SupportedFeature};
 use portcullis_api::status::{ConditionReason, ConditionType};
 
 use super::{fails, holds};
-use crate::class::{Class, Classes};
+use crate::class::Class;
 use crate::features;
-use crate::output::StatusMap;
 
-/// The statuses of our classes.
-pub(crate) fn statuses(classes: &Classes<'_>) -> StatusMap<GatewayClassStatus> {
-    let statuses = classes.values();
-    statuses
-        .map(|class| (class.key.clone(), Arc::new(status(class))))
-        .collect()
-}
-
-fn status(class: &Class<'_>) -> GatewayClassStatus {
+/// The status of a class of ours.
+pub(crate) fn status(class: &Class<'_>) -> GatewayClassStatus {
     let generation = class.object.generation();
     let accepted = match &class.refused {
         Some(problem) => fails(ConditionType::Accepted, problem, generation),

@@ -1,13 +1,12 @@
 //! ListenerSet.
 
-use portcullis_api::Kind;
 use portcullis_api::listener_set::ListenerSetStatus;
 use portcullis_api::status::{ConditionReason, ConditionType};
 
 use super::gateway::Verdict as GatewayVerdict;
 use super::{fails, holds, listener};
 use crate::inputs::ObservedGateway;
-use crate::listeners::{GatewayDraft, ListenerDraft, Owner, SetDraft};
+use crate::listeners::{GatewayDraft, ListenerDraft, SetDraft};
 use crate::problem::{Problem, joined};
 
 /// What holds for a ListenerSet as a whole.
@@ -110,9 +109,7 @@ fn listeners<'d, 'a>(
     set: &SetDraft<'_>,
     gateway: &'d GatewayDraft<'a>,
 ) -> impl Iterator<Item = &'d ListenerDraft<'a>> + use<'d, 'a> {
-    let owner = Owner {
-        kind: Kind::ListenerSet,
-        key: set.key.clone(),
-    };
-    gateway.listeners_of(&owner).map(|(_, listener)| listener)
+    gateway
+        .listeners_of(&set.owner())
+        .map(|(_, listener)| listener)
 }

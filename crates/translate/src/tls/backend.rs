@@ -32,7 +32,7 @@ pub(crate) fn client_certificate(
             group_kind(target)
         ));
     }
-    if credentials.grants.permission(from, target) == Permission::NotPermitted {
+    if credentials.world.permission(from, target) == Permission::NotPermitted {
         let message = format!("tls.backend: {}", missing_grant(from, target));
         return Some(Problem::new(ConditionReason::RefNotPermitted, message));
     }

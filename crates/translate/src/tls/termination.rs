@@ -168,7 +168,7 @@ impl Reading<'_, '_> {
             let problem = Problem::new(ConditionReason::InvalidCertificateRef, message);
             return self.refuse_certificate(&format!("{}/{key}", target.kind), problem);
         }
-        if self.credentials.grants.permission(owner, target) == Permission::NotPermitted {
+        if self.credentials.world.permission(owner, target) == Permission::NotPermitted {
             let message = missing_grant(owner, target);
             let problem = Problem::new(ConditionReason::RefNotPermitted, message);
             return self.refuse_certificate(&format!("Secret/{key}"), problem);

@@ -5,6 +5,8 @@
 )]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod worlds;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

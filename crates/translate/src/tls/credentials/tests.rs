@@ -1,7 +1,8 @@
-use portcullis_api::ObjectMeta;
+use portcullis_api::{ObjectMeta, Objects};
 
 use super::super::tests::fixture;
 use super::*;
+use crate::world::Index;
 
 /// 2040-01-01T00:00:00Z and 2050-01-01T00:00:00Z, between which `future.crt` is valid.
 const BEGIN: i64 = 2_208_988_800;
@@ -22,9 +23,11 @@ fn reading(now: i64) -> (Option<Certificate>, Option<i64>) {
         string_data: Some([entry("tls.crt", "future.crt"), entry("tls.key", "p256.key")].into()),
         ..Secret::default()
     });
-    let mut credentials = Credentials::new(&objects, now);
+    let index = Index::default();
+    let world = World::new(&objects, &index);
+    let mut credentials = Credentials::new(&world, Known::default(), now);
     let certificate = credentials.pair(&ObjectKey::new("default", "cert"));
-    (certificate, credentials.recheck_at())
+    (certificate, credentials.take_recheck_at())
 }
 
 #[test]
@@ -44,7 +47,9 @@ fn the_next_look_is_when_a_certificate_begins_or_has_ended() {
 #[test]
 fn a_secret_that_is_not_there_is_neither_good_nor_bad() {
     let objects = Objects::default();
-    let mut credentials = Credentials::new(&objects, BEGIN);
+    let index = Index::default();
+    let world = World::new(&objects, &index);
+    let mut credentials = Credentials::new(&world, Known::default(), BEGIN);
     assert_eq!(credentials.pair(&ObjectKey::new("default", "cert")), None);
     assert_eq!(
         credentials.bundle(Store::ConfigMap, &ObjectKey::new("default", "ca")),

@@ -67,7 +67,7 @@ impl Reading<'_, '_> {
                 );
             }
         };
-        if self.credentials.grants.permission(gateway, target) == Permission::NotPermitted {
+        if self.credentials.world.permission(gateway, target) == Permission::NotPermitted {
             let message = missing_grant(gateway, target);
             let problem = Problem::new(ConditionReason::RefNotPermitted, message);
             return (
@@ -125,7 +125,7 @@ impl Reading<'_, '_> {
         owner: Referrer<'_>,
     ) -> (TrustBundleId, Result<TrustBundle, Problem>) {
         let key = key_of(target, owner);
-        if self.credentials.grants.permission(owner, target) == Permission::NotPermitted {
+        if self.credentials.world.permission(owner, target) == Permission::NotPermitted {
             let message = missing_grant(owner, target);
             let problem = Problem::new(ConditionReason::RefNotPermitted, message);
             return (refused_bundle(&format!("Secret/{key}")), Err(problem));

@@ -1,0 +1,127 @@
+//! What became of every route.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use portcullis_api::{Kind, ObjectKey};
+use portcullis_ir::{BackendId, RouteId};
+
+use super::put;
+use crate::facts::{Fact, Readers};
+use crate::listeners::Owner;
+use crate::output::Statuses;
+use crate::routes::{PlacedRoute, Placement, RouteKey, Stay, Work, place};
+
+/// Every route that is on a Gateway of ours, and what all looked at.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    readers: Readers<RouteKey>,
+    stays: BTreeMap<RouteKey, Vec<Stay>>,
+}
+
+/// What routes that were placed again changed on Gateways.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    /// What each has now of a route; `None`: nothing any more.
+    pub(super) routes: BTreeMap<ObjectKey, Vec<(RouteId, Option<PlacedRoute>)>>,
+    /// By how much more routes each listener counts, by its owner and its number there.
+    pub(super) counted: BTreeMap<(ObjectKey, Owner, usize), i32>,
+    /// By how much more routes name a backend.
+    pub(super) named: BTreeMap<(ObjectKey, BackendId), i32>,
+}
+
+impl Routes {
+    /// Places again the routes that changed, or looked at something that did.
+    pub(super) fn replace(
+        &mut self,
+        changed: BTreeSet<RouteKey>,
+        facts: &BTreeSet<Fact>,
+        work: &mut Work<'_>,
+        statuses: &mut Statuses,
+    ) -> Moves {
+        let mut dirty = changed;
+        dirty.extend(self.readers.of(facts).cloned());
+        let mut moves = Moves::default();
+        let mut orphans = BTreeSet::new();
+        for route in dirty {
+            let world = work.world;
+            let (placement, asked) = world.watch(|| place(&route, work));
+            orphans.extend(self.readers.record(&route, asked));
+            self.move_one(route, placement, &mut moves, statuses);
+        }
+        for orphan in orphans {
+            if let Fact::Backend(id) = &orphan
+                && !self.readers.look_at(&orphan)
+            {
+                work.backends.forget(id);
+            }
+        }
+        moves
+    }
+
+    fn move_one(
+        &mut self,
+        route: RouteKey,
+        placement: Placement,
+        moves: &mut Moves,
+        statuses: &mut Statuses,
+    ) {
+        let Placement { status, stays } = placement;
+        let said = match route.kind {
+            Kind::HttpRoute => &mut statuses.http_routes,
+            _ => return,
+        };
+        put(said, &route.key, status.map(Arc::new));
+        let before = self.stays.remove(&route).unwrap_or_default();
+        let id = route.id();
+        for stay in before {
+            moves.leave(&id, stay);
+        }
+        for stay in &stays {
+            moves.enter(&id, stay);
+        }
+        if !stays.is_empty() {
+            self.stays.insert(route, stays);
+        }
+    }
+}
+
+impl Moves {
+    fn leave(&mut self, id: &RouteId, stay: Stay) {
+        self.count(&stay, -1);
+        let Stay {
+            gateway,
+            counted: _,
+            placed,
+        } = stay;
+        if placed.is_some() {
+            let routes = self.routes.entry(gateway).or_default();
+            routes.push((id.clone(), None));
+        }
+    }
+
+    fn enter(&mut self, id: &RouteId, stay: &Stay) {
+        self.count(stay, 1);
+        if let Some(placed) = &stay.placed {
+            let routes = self.routes.entry(stay.gateway.clone()).or_default();
+            // In place of what it leaves, if it does.
+            routes.pop_if(|(left, _)| left == id);
+            routes.push((id.clone(), Some(placed.route.clone())));
+        }
+    }
+
+    fn count(&mut self, stay: &Stay, by: i32) {
+        let Stay {
+            gateway,
+            counted,
+            placed,
+        } = stay;
+        for (owner, number) in counted {
+            let place = (gateway.clone(), owner.clone(), *number);
+            *self.counted.entry(place).or_default() += by;
+        }
+        for id in placed.iter().flat_map(|placed| &*placed.backends) {
+            *(self.named.entry((gateway.clone(), id.clone()))).or_default() += by;
+        }
+    }
+}
