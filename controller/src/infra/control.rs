@@ -4,27 +4,25 @@
 //! waits, reads or writes.
 
 mod backlog;
+mod plan;
+mod telling;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::Pod as LivePod;
 use portcullis_ir::ObjectKey;
-use portcullis_translate::ObservedInfra;
-use portcullis_translate::infra::{Infra, Intent, Parameters};
-use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use self::backlog::{Backlog, Progress};
-use super::decide::{Action, Memory, Ownership, action, owner, ownership};
+use super::decide::{Memory, owner};
 use super::observe::{self, PodFacts};
-use super::render::{Rendered, Settings, render};
+use super::render::Settings;
 use super::resource::{ResourceId, ResourceKind};
-use super::{Event, Observed, Pod, Wanted, trouble};
+use super::{Event, Observed, Wanted, trouble};
 
 /// Something to be asked of the API server.
 #[derive(Clone, Debug, PartialEq)]
@@ -224,7 +222,7 @@ impl Control {
     }
 
     /// A pod is there, new or changed.
-    pub fn see_pod(&mut self, namespace: &str, name: &str, live: &k8s_openapi::api::core::v1::Pod) {
+    pub fn see_pod(&mut self, namespace: &str, name: &str, live: &LivePod) {
         let Some((deployment, facts)) = observe::pod_facts(live) else {
             self.miss_pod(namespace, name);
             return;
@@ -249,11 +247,7 @@ impl Control {
     }
 
     /// A source has told everything: these are all the pods it has, by namespace and name.
-    pub fn replace_pods(
-        &mut self,
-        source: &Source,
-        pods: Vec<(String, String, k8s_openapi::api::core::v1::Pod)>,
-    ) {
+    pub fn replace_pods(&mut self, source: &Source, pods: Vec<(String, String, LivePod)>) {
         let old = self
             .pods
             .extract_if(.., |(namespace, _), _| source.has(namespace, None));
@@ -323,218 +317,6 @@ impl Control {
         }
         step.wake_at = self.backlog.next_due();
         step
-    }
-
-    fn plan(&mut self, gateway: &ObjectKey, now: Instant, orders: &mut Vec<Order>) {
-        let Some(wanted) = self.wanted.clone() else {
-            return;
-        };
-        if wanted.foreign.contains(gateway) {
-            self.clear_away(gateway, |_| true, orders);
-            return;
-        }
-        let (Some(infra), Some(bundle)) = (wanted.gateways.get(gateway), self.bundle.clone())
-        else {
-            return;
-        };
-        let Intent::Make(parameters) = &infra.intent else {
-            return;
-        };
-        if !infra.uid.is_empty() {
-            self.make(gateway, infra, parameters, &bundle, now, orders);
-        }
-    }
-
-    fn make(
-        &mut self,
-        gateway: &ObjectKey,
-        infra: &Infra,
-        parameters: &Parameters,
-        bundle: &str,
-        now: Instant,
-        orders: &mut Vec<Order>,
-    ) {
-        let rendered = render(gateway, infra, parameters, &self.settings, bundle);
-        for object in &rendered {
-            if let Some(request) = self.request(gateway, &infra.uid, object, now) {
-                self.order(&object.id, request, orders);
-            }
-        }
-        // What a Gateway had under another class serves until there is something in its place.
-        let succeeded = self.is_served(gateway, infra);
-        let is_left_over = |id: &ResourceId| {
-            let is_rendered = rendered.iter().any(|object| object.id == *id);
-            !is_rendered && (id.name == infra.name || succeeded)
-        };
-        self.clear_away(gateway, is_left_over, orders);
-    }
-
-    /// What to ask for to have one object as it is to be.
-    fn request(
-        &mut self,
-        gateway: &ObjectKey,
-        uid: &str,
-        rendered: &Rendered,
-        now: Instant,
-    ) -> Option<Request> {
-        let id = &rendered.id;
-        if !self.backlog.is_ready(id, now) {
-            return None;
-        }
-        if self.backlog.progress(id) == Progress::MustLook {
-            return Some(Request::Look);
-        }
-        let live = self.live.get(id);
-        if id.kind == ResourceKind::Deployment
-            && live.is_none()
-            && !self.has_needs(gateway, id, uid)
-        {
-            return None;
-        }
-        match action(rendered, live, self.backlog.memory(id), &gateway.name, uid) {
-            Action::Nothing => {
-                self.backlog.settle(id);
-                None
-            }
-            Action::Create(object) => Some(Request::Create(object)),
-            Action::Apply { object, before } => Some(Request::Apply { object, before }),
-            // What is known of a stranger's object may be old.
-            Action::Leave(_) if self.backlog.progress(id) != Progress::Looked => {
-                Some(Request::Look)
-            }
-            Action::Leave(ownership) => {
-                let trouble = (ownership == Ownership::Foreign).then(|| trouble::of_taken_name(id));
-                self.backlog.fail(id, trouble, now);
-                None
-            }
-        }
-    }
-
-    /// Whether what a Deployment's pods cannot start without is there.
-    fn has_needs(&self, gateway: &ObjectKey, deployment: &ResourceId, uid: &str) -> bool {
-        let mut needs = [ResourceKind::ServiceAccount, ResourceKind::ConfigMap].into_iter();
-        needs.all(|kind| {
-            let id = ResourceId {
-                kind,
-                ..deployment.clone()
-            };
-            let live = self.live.get(&id);
-            live.is_some_and(|live| ownership(live, &gateway.name, uid) == Ownership::Ours)
-        })
-    }
-
-    fn is_served(&self, gateway: &ObjectKey, infra: &Infra) -> bool {
-        let key = (gateway.namespace.to_string(), infra.name.clone());
-        let pods = self.pods.get(&key).into_iter().flatten();
-        pods.into_iter()
-            .any(|(_, facts)| facts.pod.readiness == super::Readiness::Ready)
-    }
-
-    /// Orders that what was made for a Gateway be deleted, as far as `is_left_over` says.
-    fn clear_away(
-        &mut self,
-        gateway: &ObjectKey,
-        is_left_over: impl Fn(&ResourceId) -> bool,
-        orders: &mut Vec<Order>,
-    ) {
-        let owned = self.owned.get(gateway).cloned().unwrap_or_default();
-        for id in owned.iter().filter(|id| is_left_over(id)) {
-            let Some(live) = self.live.get(id) else {
-                continue;
-            };
-            let metadata = &live["metadata"];
-            let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
-            if metadata.get("deletionTimestamp").is_some() {
-                continue;
-            }
-            let request = Request::Delete {
-                uid: text("uid"),
-                resource_version: text("resourceVersion"),
-            };
-            if self.backlog.progress(id) != Progress::Asked {
-                self.order(id, request, orders);
-            }
-        }
-    }
-
-    fn order(&mut self, id: &ResourceId, request: Request, orders: &mut Vec<Order>) {
-        self.backlog.mark(id, Progress::Asked);
-        orders.push(Order {
-            id: id.clone(),
-            request,
-        });
-    }
-
-    /// News of a Gateway, if there are any.
-    fn observe(&mut self, gateway: &ObjectKey) -> Option<Event> {
-        let observed = self.observed(gateway);
-        let known = self.told.get(gateway);
-        if known == observed.as_ref() {
-            return None;
-        }
-        match &observed {
-            Some(observed) => self.told.insert(gateway.clone(), observed.clone()),
-            None => self.told.remove(gateway),
-        };
-        Some(Event::Observed {
-            gateway: gateway.clone(),
-            observed: observed.unwrap_or_default(),
-        })
-    }
-
-    /// All there is for a Gateway; `None`: nothing, and nothing is wanted.
-    fn observed(&self, gateway: &ObjectKey) -> Option<Observed> {
-        let wanted = self.wanted.as_ref();
-        let infra = wanted.and_then(|wanted| wanted.gateways.get(gateway));
-        let namespace = gateway.namespace.to_string();
-        let name = match infra {
-            Some(infra) => infra.name.clone(),
-            // Nothing is wanted yet: what there is will do.
-            None => self.owned.get(gateway)?.last()?.name.clone(),
-        };
-        let service: Option<Service> = self.typed(gateway, infra, &name, ResourceKind::Service);
-        let deployment: Option<Deployment> =
-            self.typed(gateway, infra, &name, ResourceKind::Deployment);
-        let no_pods = BTreeMap::new();
-        let pods = match &deployment {
-            Some(_) => self.pods.get(&(namespace.clone(), name.clone())),
-            None => None,
-        };
-        let pods = pods.unwrap_or(&no_pods);
-        let told = |(name, facts): (&Arc<str>, &PodFacts)| -> (Arc<str>, Pod) {
-            (Arc::clone(name), facts.pod.clone())
-        };
-        Some(Observed {
-            addresses: observe::addresses(service.as_ref(), pods),
-            pods: pods.iter().map(told).collect(),
-            infra: ObservedInfra {
-                service_type: service.as_ref().map(observe::service_type),
-                service_ports: service
-                    .as_ref()
-                    .map(observe::service_ports)
-                    .unwrap_or_default(),
-                trouble: self.backlog.trouble(&namespace, &name),
-                hint: observe::why_not_ready(deployment.as_ref(), pods),
-            },
-        })
-    }
-
-    fn typed<T: DeserializeOwned>(
-        &self,
-        gateway: &ObjectKey,
-        infra: Option<&Arc<Infra>>,
-        name: &str,
-        kind: ResourceKind,
-    ) -> Option<T> {
-        let id = ResourceId {
-            namespace: gateway.namespace.to_string(),
-            name: name.to_owned(),
-            kind,
-        };
-        let live = self.live.get(&id)?;
-        let (name_of_owner, uid) = owner(live)?;
-        let is_its = name_of_owner == &*gateway.name && infra.is_none_or(|infra| infra.uid == uid);
-        is_its.then(|| T::deserialize(live).ok()).flatten()
     }
 
     fn settle(&mut self, source: &Source) {

@@ -3,7 +3,7 @@
 mod deployment;
 mod service;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::hash::Hasher as _;
