@@ -1,5 +1,6 @@
 //! `golden/<case>.in.yaml` is a Gateway with what it needs, and beside it is what is made for it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use portcullis_api::{AnyObject, Kind, Objects, manifest, to_yaml};
@@ -48,19 +49,16 @@ pub(crate) fn wanted(text: &str) -> (ObjectKey, Infra) {
         1
     );
     let inputs = Inputs {
-        objects,
-        ..Inputs::default()
+        objects: &objects,
+        observed: &BTreeMap::new(),
+        now: 0,
     };
     let options = Options {
         controller_name: "portcullis.dev/gateway-controller".to_owned(),
     };
     let output = translate(&inputs, &options);
-    let (key, output) = output
-        .gateways
-        .into_iter()
-        .next()
-        .expect("the Gateway is ours");
-    (key, output.infra)
+    let (key, output) = output.gateways.iter().next().expect("the Gateway is ours");
+    (key.clone(), (*output.infra).clone())
 }
 
 pub(crate) fn settings() -> Settings {
