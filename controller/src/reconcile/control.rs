@@ -4,6 +4,9 @@
 //! noted at little cost. [`Control::step`] then works out what follows from all of it. Nothing here
 //! waits, reads or writes.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -5,6 +5,9 @@
 //! changes in between is written together. A status that somebody else changes back is written
 //! less and less often.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;

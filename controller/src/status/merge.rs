@@ -4,6 +4,9 @@
 //! ours. They are kept byte for byte, so all of this works on JSON as it was read, whose fields we
 //! need not know.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use portcullis_api::Kind;

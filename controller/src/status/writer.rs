@@ -1,5 +1,8 @@
 //! Works off the backlog, while we are the leader.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
