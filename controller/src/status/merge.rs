@@ -208,15 +208,17 @@ fn entry_of(context: Context<'_>, shared: &List, live: &Value, wanted: &Value) -
 /// of other controllers stay as they are.
 fn conditions(context: Context<'_>, live: &Value, wanted: &Value) -> (Vec<Value>, usize) {
     let before: Vec<&Value> = list(live, "conditions").collect();
-    let foreign = before.iter().filter(|it| !is_own_type(it)).count();
     let mut own: Vec<&Value> = list(wanted, "conditions").collect();
+    let types: Vec<_> = own.iter().map(|it| it.get("type")).collect();
+    let is_own = |it: &Value| is_own_type(it) || types.contains(&it.get("type"));
+    let foreign = before.iter().filter(|it| !is_own(it)).count();
     let room = MOST_CONDITIONS.saturating_sub(foreign);
     let left_out = own.len().saturating_sub(room);
     own.truncate(room);
 
     let mut after = Vec::with_capacity(foreign + own.len());
     for condition in before {
-        if !is_own_type(condition) {
+        if !is_own(condition) {
             after.push(condition.clone());
             continue;
         }
