@@ -182,6 +182,7 @@ impl App {
             references,
             infra: wanted,
             statuses,
+            metrics,
         };
         spawn(
             &mut tasks,

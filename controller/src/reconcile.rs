@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use self::control::{Control, Moment, Step};
 use self::pace::Pace;
 use crate::leader::Leadership;
+use crate::metrics::Metrics;
 use crate::serve::Publisher;
 use crate::{infra, serve, status, watch};
 
@@ -47,20 +48,32 @@ pub struct Outlets {
     pub infra: infra::WantedSender,
     /// Statuses.
     pub statuses: status::OrderSender,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Reconciles until nobody has news any more.
 pub async fn run(controller_name: String, mut news: News, outlets: Outlets) {
+    let metrics = Arc::clone(&outlets.metrics);
     let mut control = Control::new(controller_name);
     let mut pace = Pace::new(Instant::now());
     let mut leads = news.leadership.changes();
     control.lead(*leads.borrow_and_update(), now().tick);
+    // When the oldest of the news came that no step has followed yet.
+    let mut since: Option<Instant> = None;
     loop {
         let moment = now();
+        if control.owes_a_step() {
+            since.get_or_insert(moment.tick);
+        }
         let due = due(&control, &pace, moment);
         if due.is_some_and(|due| due <= moment.tick) {
             let step = control.step(moment);
-            let is_over = carry_out(step, &outlets).await.is_err();
+            if step.has_translated {
+                metrics.translations.observe(moment.tick.elapsed());
+            }
+            let since = since.take().unwrap_or(moment.tick);
+            let is_over = carry_out(step, since, &outlets).await.is_err();
             pace.stepped(moment.tick, Instant::now());
             if is_over {
                 return;
@@ -98,21 +111,26 @@ fn due(control: &Control, pace: &Pace, moment: Moment) -> Option<Instant> {
 /// Nobody takes orders any more: the process is ending.
 struct Over;
 
-async fn carry_out(step: Step, outlets: &Outlets) -> Result<(), Over> {
+/// Hands out what follows from news, the oldest of which came at `since`.
+async fn carry_out(step: Step, since: Instant, outlets: &Outlets) -> Result<(), Over> {
     let Step {
         references,
         publish,
         withdraw,
         infra,
         statuses,
+        has_translated: _,
     } = step;
     if let Some(references) = references {
         outlets.references.send_replace(references);
     }
     for (gateway, snapshot) in publish {
+        let version = snapshot.version();
+        outlets.metrics.published(&gateway, version, since);
         outlets.publisher.publish(&gateway, snapshot);
     }
     for gateway in withdraw {
+        outlets.metrics.withdrawn(&gateway);
         outlets.publisher.withdraw(&gateway);
     }
     if let Some(wanted) = infra {

@@ -45,6 +45,8 @@ pub struct Step {
     pub infra: Option<Arc<infra::Wanted>>,
     /// What the status writer is to know.
     pub statuses: Vec<Order>,
+    /// Whether there was reason to translate.
+    pub has_translated: bool,
 }
 
 /// The state of the controller.
@@ -235,9 +237,10 @@ impl Control {
             fleet: &self.fleet,
             is_complete: self.is_fleet_complete,
             withheld: &withheld,
+            now: now.tick,
         };
-        step.statuses
-            .extend(self.desk.tell(statuses, view, now.tick));
+        step.statuses.extend(self.desk.tell(statuses, view));
+        step.has_translated = true;
         let withheld = withheld.iter().map(ir_key).collect();
         self.publish(&gateways, &withheld, step);
         self.want(&gateways, foreign, &withheld, step);

@@ -7,11 +7,12 @@ use std::time::Duration;
 use portcullis_api::gateway::GatewayStatus;
 use portcullis_api::listener_set::ListenerSetStatus;
 use portcullis_api::meta::{Object, Spec};
-use portcullis_api::{Kind, ObjectKey, Objects};
+use portcullis_api::{Kind, ListenerSet, ObjectKey, Objects};
 use portcullis_translate::Statuses;
-use serde::Serialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
+use super::control::ir_key;
 use super::fleet::Fleet;
 use super::hold::{Ledger, Programmable};
 use crate::status::wanted::changes;
@@ -32,13 +33,15 @@ pub(super) enum Role {
 #[derive(Debug)]
 pub(super) struct Desk {
     role: Role,
-    /// As translated last, but for what is withheld.
+    /// As translated last.
     statuses: Statuses,
     gateways: Ledger<GatewayStatus>,
     listener_sets: Ledger<ListenerSetStatus>,
+    /// Gateways and ListenerSets of which there may be something to tell.
+    due: BTreeSet<Subject>,
     /// The Gateways of which enough is known to speak.
     settled: BTreeSet<ObjectKey>,
-    unsettled: BTreeSet<ObjectKey>,
+    deadline: Option<Instant>,
 }
 
 /// What the Desk looks at.
@@ -50,6 +53,7 @@ pub(super) struct View<'a> {
     pub(super) is_complete: bool,
     /// Gateways of which not all is known, for another reason.
     pub(super) withheld: &'a BTreeSet<ObjectKey>,
+    pub(super) now: Instant,
 }
 
 impl Desk {
@@ -59,8 +63,9 @@ impl Desk {
             statuses: Statuses::default(),
             gateways: Ledger::new(),
             listener_sets: Ledger::new(),
+            due: BTreeSet::new(),
             settled: BTreeSet::new(),
-            unsettled: BTreeSet::new(),
+            deadline: None,
         }
     }
 
@@ -68,6 +73,11 @@ impl Desk {
     pub(super) fn assume(&mut self, role: Role) {
         self.role = role;
         self.settled.clear();
+        let of_kind = |kind| move |key: &ObjectKey| subject(kind, key);
+        let gateways = self.statuses.gateways.keys().map(of_kind(Kind::Gateway));
+        let sets = self.statuses.listener_sets.keys();
+        self.due
+            .extend(gateways.chain(sets.map(of_kind(Kind::ListenerSet))));
     }
 
     /// Whether something is told of an object.
@@ -87,15 +97,21 @@ impl Desk {
         }
     }
 
+    /// When there will be more to tell though nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Takes the statuses of a translation; gives what is to be told.
-    pub(super) fn tell(&mut self, statuses: Statuses, view: View<'_>, now: Instant) -> Vec<Order> {
+    pub(super) fn tell(&mut self, statuses: Statuses, view: View<'_>) -> Vec<Order> {
         let before = std::mem::replace(&mut self.statuses, statuses);
         let mut orders = Vec::new();
         for (subject, status) in changes(&before, &self.statuses) {
             let live = view.objects.find(subject.kind, &subject.key);
             match (status, live) {
-                // Gateways and their ListenerSets are told below, with what was held back.
-                (Some(_), _) if is_programmable(subject.kind) => {}
+                (Some(_), _) if is_programmable(subject.kind) => {
+                    self.due.insert(subject);
+                }
                 (Some(status), Some(live)) => orders.push(Order::Want {
                     live,
                     status: Arc::new(status),
@@ -103,76 +119,98 @@ impl Desk {
                 _ => orders.push(self.forget(subject)),
             }
         }
-        self.settle(view, now);
-        let told = Telling {
-            objects: view.objects,
-            now,
-            orders: &mut orders,
-        };
-        self.tell_settled(told);
+        self.tell_due(view, &mut orders);
         orders
     }
 
     fn forget(&mut self, subject: Subject) -> Order {
         match subject.kind {
-            Kind::Gateway => self.gateways.forget(&subject.key),
+            Kind::Gateway => {
+                self.gateways.forget(&subject.key);
+                self.settled.remove(&subject.key);
+            }
             Kind::ListenerSet => self.listener_sets.forget(&subject.key),
             _ => {}
         }
+        self.due.remove(&subject);
         Order::Forget(subject)
     }
 
-    /// Finds out of which Gateways enough is known.
-    fn settle(&mut self, view: View<'_>, now: Instant) {
-        let ours = &self.statuses.gateways;
-        self.settled.retain(|key| ours.contains_key(key));
-        self.unsettled.clear();
-        let Role::Leader { since } = self.role else {
-            return;
+    /// Tells what is due, as far as enough is known. What is held back stays due.
+    fn tell_due(&mut self, view: View<'_>, orders: &mut Vec<Order>) {
+        let mut deadline: Option<Instant> = None;
+        let mut wake = |at: Option<Instant>| {
+            let later = at.filter(|at| *at > view.now);
+            deadline = deadline.into_iter().chain(later).min();
         };
-        for key in ours.keys() {
-            let has_come =
-                || now >= since + ARRIVAL || view.fleet.has_reported(&super::control::ir_key(key));
-            let is_settled = self.settled.contains(key) || (view.is_complete && has_come());
-            if !is_settled || view.withheld.contains(key) {
-                self.unsettled.insert(key.clone());
-            } else {
-                self.settled.insert(key.clone());
+        for subject in std::mem::take(&mut self.due) {
+            let Subject { kind, key } = &subject;
+            let gateway = match view.objects.listener_sets.get(key) {
+                Some(set) if *kind == Kind::ListenerSet => gateway_of(key, set),
+                _ => key.clone(),
+            };
+            if !self.is_settled(&gateway, view) {
+                wake(self.arrival());
+                self.due.insert(subject);
+                continue;
+            }
+            let news = match kind {
+                Kind::Gateway => {
+                    let object = view.objects.gateways.get(key);
+                    let status = self.statuses.gateways.get(key);
+                    tell(&mut self.gateways, (key, object, status), view.now)
+                }
+                _ => {
+                    let object = view.objects.listener_sets.get(key);
+                    let status = self.statuses.listener_sets.get(key);
+                    tell(&mut self.listener_sets, (key, object, status), view.now)
+                }
+            };
+            let live = view.objects.find(*kind, key);
+            if let (Some(live), Some(status)) = (live, news.status) {
+                orders.push(Order::Want {
+                    live,
+                    status: Arc::new(status),
+                });
+            }
+            if news.deadline.is_some() {
+                wake(news.deadline);
+                self.due.insert(subject);
             }
         }
+        self.deadline = deadline;
     }
 
-    fn tell_settled(&mut self, mut telling: Telling<'_>) {
-        let may_speak =
-            |key: &ObjectKey| self.settled.contains(key) && !self.unsettled.contains(key);
-        for (key, status) in &self.statuses.gateways {
-            if may_speak(key)
-                && let Some(object) = telling.objects.gateways.get(key)
-            {
-                telling.tell(&mut self.gateways, key, object, status);
-            }
+    /// Whether enough is known of a Gateway to speak of it; once it is, it is.
+    fn is_settled(&mut self, gateway: &ObjectKey, view: View<'_>) -> bool {
+        let Some(arrival) = self.arrival() else {
+            return false;
+        };
+        if !view.is_complete || view.withheld.contains(gateway) {
+            return false;
         }
-        for (key, status) in &self.statuses.listener_sets {
-            if let Some(object) = telling.objects.listener_sets.get(key)
-                && may_speak(&gateway_of(key, object))
-            {
-                telling.tell(&mut self.listener_sets, key, object, status);
-            }
+        let is_settled = self.settled.contains(gateway)
+            || view.now >= arrival
+            || view.fleet.has_reported(&ir_key(gateway));
+        if is_settled {
+            self.settled.insert(gateway.clone());
         }
+        is_settled
     }
 
-    /// When there will be more to tell though nothing happens.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let arrival = match self.role {
-            Role::Leader { since } if !self.unsettled.is_empty() => Some(since + ARRIVAL),
-            _ => None,
-        };
-        let held = [
-            self.gateways.deadline(),
-            self.listener_sets.deadline(),
-            arrival,
-        ];
-        held.into_iter().flatten().min()
+    /// Until when data planes are waited for, if we lead.
+    fn arrival(&self) -> Option<Instant> {
+        match self.role {
+            Role::Follower => None,
+            Role::Leader { since } => Some(since + ARRIVAL),
+        }
+    }
+}
+
+fn subject(kind: Kind, key: &ObjectKey) -> Subject {
+    Subject {
+        kind,
+        key: key.clone(),
     }
 }
 
@@ -181,37 +219,41 @@ fn is_programmable(kind: Kind) -> bool {
 }
 
 /// The Gateway that a ListenerSet names.
-fn gateway_of(key: &ObjectKey, set: &portcullis_api::ListenerSet) -> ObjectKey {
+fn gateway_of(key: &ObjectKey, set: &ListenerSet) -> ObjectKey {
     let parent = set.spec.parent_ref.target();
     ObjectKey::new(parent.namespace.unwrap_or(&key.namespace), parent.name)
 }
 
-struct Telling<'a> {
-    objects: &'a Objects,
-    now: Instant,
-    orders: &'a mut Vec<Order>,
+/// What there is to tell of one object.
+#[derive(Debug, Default)]
+struct Telling {
+    status: Option<Value>,
+    /// Until when something is held back.
+    deadline: Option<Instant>,
 }
 
-impl Telling<'_> {
-    fn tell<S: Spec>(
-        &mut self,
-        ledger: &mut Ledger<S::Status>,
-        key: &ObjectKey,
-        object: &Arc<Object<S>>,
-        status: &S::Status,
-    ) where
-        S::Status: Programmable + Serialize,
-        portcullis_api::AnyObject: From<Object<S>>,
-    {
-        let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        let news = ledger.tell((key, uid), status, object.status.as_ref(), self.now);
-        let Some(live) = self.objects.find(S::KIND, key).filter(|_| news.is_some()) else {
-            return;
-        };
-        self.orders.push(Order::Want {
-            live,
-            // Our own types; see `status::wanted::changes`.
-            status: Arc::new(serde_json::to_value(news).unwrap_or_default()),
-        });
+type Entry<'a, S> = (
+    &'a ObjectKey,
+    Option<&'a Arc<Object<S>>>,
+    Option<&'a Arc<<S as Spec>::Status>>,
+);
+
+fn tell<S: Spec>(
+    ledger: &mut Ledger<S::Status>,
+    (key, object, status): Entry<'_, S>,
+    now: Instant,
+) -> Telling
+where
+    S::Status: Programmable,
+{
+    let (Some(object), Some(status)) = (object, status) else {
+        return Telling::default(); // gone
+    };
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    let news = ledger.tell((key, uid), status, object.status.as_ref(), now);
+    Telling {
+        // Our own types; see `status::wanted::changes`.
+        status: news.map(|news| serde_json::to_value(news).unwrap_or_default()),
+        deadline: ledger.deadline(key),
     }
 }

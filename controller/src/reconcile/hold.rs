@@ -155,10 +155,10 @@ impl<S: Programmable> Ledger<S> {
         self.told.remove(key);
     }
 
-    /// When something will have been held back for too long.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let since = self.told.values().filter_map(|told| told.held_since);
-        since.min().map(|since| since + GRACE)
+    /// When something of an object will have been held back for too long.
+    pub(super) fn deadline(&self, key: &ObjectKey) -> Option<Instant> {
+        let since = self.told.get(key)?.held_since?;
+        Some(since + GRACE)
     }
 }
 

@@ -231,6 +231,7 @@ fn is_empty(step: &Step) -> bool {
         withdraw,
         infra,
         statuses,
+        has_translated: _,
     } = step;
     references.is_none()
         && publish.is_empty()
