@@ -91,11 +91,12 @@ impl References {
     }
 }
 
-/// Watches every kind for as long as somebody listens to `events`.
+/// Watches every kind for as long as somebody listens to `events`; returns when one of its tasks
+/// ended, for half a watch would be worse than none.
 ///
 /// # Panics
 ///
-/// If one of its tasks does: half a watch would be worse than none.
+/// If one of its tasks does.
 pub async fn run(
     client: Client,
     namespaces: Namespaces,
@@ -109,6 +110,9 @@ pub async fn run(
         tasks.spawn(follower.run(references.clone()));
     }
     let mut plans = BTreeMap::new();
+    // Of kinds that every cluster has; never changed, and kept because a plan nobody can change
+    // any more ends its follower.
+    let mut fixed = Vec::new();
     for kind in Kind::ALL {
         let version = kind.versions().first().copied().unwrap_or("v1");
         let (plan, planned) = watch::channel(Plan::Watched(version));
@@ -117,9 +121,11 @@ pub async fn run(
             Kind::Secret | Kind::ConfigMap => {}
             Kind::Namespace => {
                 tasks.spawn(follower.run::<PartialObjectMeta>(planned));
+                fixed.push(plan);
             }
             Kind::Service | Kind::EndpointSlice => {
                 tasks.spawn(follower.run::<Sighting>(planned));
+                fixed.push(plan);
             }
             _ => {
                 plan.send_replace(Plan::Unknown);
@@ -134,11 +140,9 @@ pub async fn run(
         events,
     };
     tasks.spawn(crds.run());
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended
-            && let Ok(panic) = error.try_into_panic()
-        {
-            std::panic::resume_unwind(panic);
-        }
+    if let Some(Err(error)) = tasks.join_next().await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
     }
 }
