@@ -63,8 +63,8 @@ impl Awaited {
 
 /// An answer before it is HTTP.
 #[derive(Debug, PartialEq, Eq)]
-struct Page {
-    status: StatusCode,
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
     content_type: &'static str,
     body: String,
 }
@@ -94,7 +94,7 @@ impl AdminState {
         }
     }
 
-    fn readiness(&self) -> Page {
+    pub(crate) fn readiness(&self) -> Page {
         let missing: Vec<String> = self.awaited.0.lock().iter().cloned().collect();
         if missing.is_empty() {
             return text(StatusCode::OK, "ready\n");

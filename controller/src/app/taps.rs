@@ -1,5 +1,8 @@
 //! What stands between two tasks: counts what goes by, or gives it another shape.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};

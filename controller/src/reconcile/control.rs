@@ -14,7 +14,7 @@ use portcullis_api::{AnyObject, Kind, ObjectKey, Objects};
 use portcullis_ir::SharedMap;
 use portcullis_ir::Snapshot;
 use portcullis_translate::references::{References, Relevance};
-use portcullis_translate::{GatewayOutput, Inputs, Options, Output, Translator};
+use portcullis_translate::{GatewayOutput, Inputs, Installed, Options, Output, Translator};
 use tokio::time::Instant;
 
 use super::ask::{ASKED, Ask};
@@ -58,7 +58,7 @@ pub struct Control {
     /// Kinds of which not all that there is has been told.
     awaited: BTreeSet<Kind>,
     /// The versions of the Gateway API's CRDs.
-    bundle_versions: Arc<BTreeMap<String, Option<String>>>,
+    options: Options,
     ask: Ask,
     fleet: Fleet,
     /// Whether `fleet` knows all that there is in the cluster.
@@ -76,12 +76,13 @@ pub struct Control {
 impl Control {
     /// A controller that knows nothing yet. GatewayClasses that name it are ours.
     pub fn new(controller_name: String) -> Self {
+        let options = Options::new(controller_name.clone());
         Self {
-            references: References::new(controller_name.clone()),
-            translator: Translator::new(Options { controller_name }),
+            references: References::new(controller_name),
+            translator: Translator::new(options.clone()),
             objects: Objects::default(),
             awaited: Kind::ALL.into_iter().collect(),
-            bundle_versions: Arc::default(),
+            options,
             ask: Ask::default(),
             fleet: Fleet::default(),
             is_fleet_complete: false,
@@ -120,8 +121,12 @@ impl Control {
                 }
             }
             watch::Event::BundleVersions(versions) => {
-                self.is_dirty |= self.bundle_versions != versions;
-                self.bundle_versions = versions;
+                let installed = Installed::Crds(versions);
+                if self.options.installed != installed {
+                    self.options.installed = installed;
+                    self.translator = Translator::new(self.options.clone());
+                    self.is_dirty = true;
+                }
             }
         }
     }

@@ -171,10 +171,6 @@ impl CrdFollower {
             if sync == Progress::Listing {
                 continue;
             }
-            for (kind, plan) in &self.plans {
-                let planned = catalogue.plan(*kind);
-                plan.send_if_modified(|plan| std::mem::replace(plan, planned) != planned);
-            }
             let versions = catalogue.bundle_versions();
             if told.as_ref() != Some(&versions) {
                 let event = Event::BundleVersions(Arc::new(versions.clone()));
@@ -182,6 +178,11 @@ impl CrdFollower {
                     return;
                 }
                 told = Some(versions);
+            }
+            // After the versions, so that these are known before any kind is in sync.
+            for (kind, plan) in &self.plans {
+                let planned = catalogue.plan(*kind);
+                plan.send_if_modified(|plan| std::mem::replace(plan, planned) != planned);
             }
         }
     }

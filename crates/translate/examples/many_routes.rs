@@ -131,9 +131,7 @@ fn main() {
         observed: &BTreeMap::new(),
         now: 0,
     };
-    let options = Options {
-        controller_name: "portcullis.dev/gateway-controller".to_owned(),
-    };
+    let options = Options::new("portcullis.dev/gateway-controller");
     for _ in 0..5 {
         let start = Instant::now();
         let output = translate(&inputs, &options);

@@ -1,6 +1,7 @@
 //! What `translate` is given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use portcullis_api::Objects;
 use portcullis_api::gateway::GatewayAddress;
@@ -23,6 +24,28 @@ pub struct Inputs<'a> {
 pub struct Options {
     /// GatewayClasses of this controller are ours, such as `portcullis.dev/gateway-controller`.
     pub controller_name: String,
+    /// Which Gateway API it works with.
+    pub installed: Installed,
+}
+
+/// The Gateway API that there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Installed {
+    /// The one that this crate is made for, as in a folder.
+    #[default]
+    Own,
+    /// A cluster's: its CRDs by name, each with its `bundle-version` annotation, if it has one.
+    Crds(Arc<BTreeMap<String, Option<String>>>),
+}
+
+impl Options {
+    /// Those of a controller, with the Gateway API that this crate is made for.
+    pub fn new(controller_name: impl Into<String>) -> Self {
+        Self {
+            controller_name: controller_name.into(),
+            installed: Installed::Own,
+        }
+    }
 }
 
 /// Facts about one Gateway's data planes, from which Programmed is computed.

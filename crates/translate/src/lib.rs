@@ -31,7 +31,8 @@ mod translator;
 mod world;
 
 pub use inputs::{
-    InfraTrouble, Inputs, ObservedDataPlane, ObservedGateway, ObservedInfra, Options, PortFailure,
+    InfraTrouble, Inputs, Installed, ObservedDataPlane, ObservedGateway, ObservedInfra, Options,
+    PortFailure,
 };
 pub use output::{GatewayOutput, Output, StatusMap, Statuses};
 pub use translator::Translator;

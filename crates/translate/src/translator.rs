@@ -95,7 +95,12 @@ impl Translator {
         self.output.recheck_at = self.gateways.recheck_at();
         self.output.foreign = class::foreign(objects, &self.options);
         let classes = class::ours(&world, &self.options);
-        let classes = classes.map(|(key, class)| (key.clone(), status::class::status(&class)));
+        let classes = classes.map(|(key, class)| {
+            (
+                key.clone(),
+                status::class::status(&class, &self.options.installed),
+            )
+        });
         replace_all(&mut self.output.statuses.gateway_classes, classes.collect());
         self.credentials = drafting.credentials.into_known();
         self.output.clone()

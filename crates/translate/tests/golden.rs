@@ -15,6 +15,7 @@ mod corpus;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use corpus::{CONTROLLER, NOW, observe_all, read_checked, read_unchecked};
 use portcullis_api::gateway::{AddressType, GatewayAddress, GatewayClassStatus};
@@ -22,8 +23,8 @@ use portcullis_api::parameters::ServiceType;
 use portcullis_ir::{PortKey, Snapshot, Transport};
 use portcullis_translate::infra::Infra;
 use portcullis_translate::{
-    InfraTrouble, Inputs, ObservedDataPlane, ObservedGateway, ObservedInfra, Options, Output,
-    PortFailure, translate,
+    InfraTrouble, Inputs, Installed, ObservedDataPlane, ObservedGateway, ObservedInfra, Options,
+    Output, PortFailure, translate,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -88,9 +89,11 @@ fn every_snapshot_has_its_input() {
 fn translated(path: &Path, text: &str) -> Output {
     let base = path.with_file_name("_base.yaml");
     let base = std::fs::read_to_string(base).unwrap_or_default();
-    let (observed, manifests): (Vec<_>, Vec<_>) = text
-        .split("\n---\n")
-        .partition(|document| document.contains("kind: Observed\n"));
+    let is = |kind: &'static str| move |document: &&str| document.contains(kind);
+    let documents = text.split("\n---\n");
+    let (observed, documents): (Vec<_>, Vec<_>) = documents.partition(is("kind: Observed\n"));
+    let documents = documents.into_iter();
+    let (installed, manifests): (Vec<_>, Vec<_>) = documents.partition(is("kind: Installed\n"));
     let mut objects = read_checked("_base.yaml", &base);
     let manifests = manifests.join("\n---\n");
     if path.parent().unwrap().ends_with("unchecked") {
@@ -110,10 +113,20 @@ fn translated(path: &Path, text: &str) -> Output {
         observed: &seen,
         now: NOW,
     };
-    let options = Options {
-        controller_name: CONTROLLER.to_owned(),
-    };
+    let mut options = Options::new(CONTROLLER);
+    for document in installed {
+        options.installed = crds(document);
+    }
     translate(&inputs, &options)
+}
+
+/// An `Installed` document: `crds`, each with its bundle version or null.
+fn crds(document: &str) -> Installed {
+    let values = portcullis_api::manifest::values(document).unwrap();
+    let crds = values[0]["crds"].as_object().unwrap().iter();
+    let version = |version: &Value| version.as_str().map(str::to_owned);
+    let crds = crds.map(|(name, value)| (name.clone(), version(value)));
+    Installed::Crds(Arc::new(crds.collect()))
 }
 
 /// An `Observed` document: `gateway`, `addresses`, `dataPlanes` with `appliedGeneration`,

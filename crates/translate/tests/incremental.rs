@@ -26,9 +26,7 @@ use proptest::sample::select;
 const TIMES: [i64; 5] = [NOW, NOW + 1, 2_208_988_799, 2_208_988_800, 2_524_608_001];
 
 fn options() -> Options {
-    Options {
-        controller_name: CONTROLLER.to_owned(),
-    }
+    Options::new(CONTROLLER)
 }
 
 /// What is known of Gateways: all of it, or nothing.

@@ -22,8 +22,7 @@ fn translated(objects: &Objects) -> Output {
         observed: &observe_all(objects),
         now: NOW,
     };
-    let controller_name = CONTROLLER.to_owned();
-    translate(&inputs, &Options { controller_name })
+    translate(&inputs, &Options::new(CONTROLLER))
 }
 
 /// Reverses the lists whose order means nothing for what is served.
@@ -57,8 +56,7 @@ fn unobserved(objects: &Objects) -> Output {
         observed: &BTreeMap::new(),
         now: NOW,
     };
-    let controller_name = CONTROLLER.to_owned();
-    translate(&inputs, &Options { controller_name })
+    translate(&inputs, &Options::new(CONTROLLER))
 }
 
 fn indexed(objects: &Objects) -> References {

@@ -224,8 +224,7 @@ fn translated(objects: &Objects) -> Output {
         observed: &observe_all(objects),
         now: NOW,
     };
-    let controller_name = CONTROLLER.to_owned();
-    translate(&inputs, &Options { controller_name })
+    translate(&inputs, &Options::new(CONTROLLER))
 }
 
 fn read(path: &Path) -> Vec<AnyObject> {

@@ -53,9 +53,7 @@ pub(crate) fn wanted(text: &str) -> (ObjectKey, Infra) {
         observed: &BTreeMap::new(),
         now: 0,
     };
-    let options = Options {
-        controller_name: "portcullis.dev/gateway-controller".to_owned(),
-    };
+    let options = Options::new("portcullis.dev/gateway-controller");
     let output = translate(&inputs, &options);
     let (key, output) = output.gateways.iter().next().expect("the Gateway is ours");
     (key.clone(), (*output.infra).clone())

@@ -91,7 +91,7 @@ impl Control {
         let controller_name = CONTROLLER.to_owned();
         Self {
             network,
-            translator: Translator::new(Options { controller_name }),
+            translator: Translator::new(Options::new(controller_name)),
             contents: Contents::default(),
             gateways: BTreeMap::new(),
             listing: Arc::default(),
