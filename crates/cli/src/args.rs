@@ -348,7 +348,7 @@ pub(crate) struct ControllerArgs {
         long,
         value_name = "NAME",
         env = "PORTCULLIS_CONTROLLER_NAME",
-        default_value = "portcullis.dev/gateway-controller"
+        default_value = CONTROLLER_NAME
     )]
     pub(crate) controller_name: String,
     /// The namespace of the controller's Lease and Secret
@@ -386,4 +386,52 @@ pub(crate) struct ControllerArgs {
     pub(crate) watch_namespace: Vec<String>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory as _;
+    use portcullis_api::manifest;
+
+    use super::*;
+
+    const MANIFESTS: [&str; 2] = [
+        include_str!("../../../manifests/install.yaml"),
+        // What the Helm chart gives with every value set.
+        include_str!("../../../manifests/chart/ci/other.golden.yaml"),
+    ];
+
+    #[test]
+    fn the_manifests_set_variables_that_the_controller_reads() {
+        let command = Args::command();
+        let controller = command.find_subcommand("controller").unwrap();
+        let read: BTreeSet<&str> = controller
+            .get_arguments()
+            .filter_map(|argument| argument.get_env()?.to_str())
+            .collect();
+        for text in MANIFESTS {
+            let mut set = 0;
+            for object in manifest::values(text).unwrap() {
+                let containers = object.pointer("/spec/template/spec/containers");
+                let containers = containers.and_then(|containers| containers.as_array());
+                for variable in containers.into_iter().flatten().flat_map(variables) {
+                    assert!(
+                        read.contains(&*variable),
+                        "{variable}: only {read:?} are read"
+                    );
+                    set += 1;
+                }
+            }
+            assert!(set > 3);
+        }
+    }
+
+    fn variables(container: &serde_json::Value) -> Vec<String> {
+        let all = container["env"].as_array().into_iter().flatten();
+        all.filter_map(|variable| variable["name"].as_str())
+            .map(str::to_owned)
+            .collect()
+    }
 }
