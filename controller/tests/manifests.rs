@@ -146,7 +146,7 @@ fn used() -> BTreeSet<Right> {
         OWN_NAMESPACE,
         "",
         "secrets portcullis-authority",
-        &["get", "list", "watch", "update"],
+        &["get", "update"],
     );
     rights
 }
