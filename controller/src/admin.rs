@@ -20,11 +20,13 @@ use std::sync::Arc;
 use http::StatusCode;
 use parking_lot::Mutex;
 use portcullis_metrics::Exposition;
+use tokio::sync::mpsc;
 
 use crate::leader::Leadership;
 use crate::metrics::{Metrics, Role};
 use crate::serve::metrics::ServeMetrics;
 use crate::sessions::Sessions;
+use crate::watch::Event;
 
 pub use self::server::serve;
 
@@ -43,6 +45,8 @@ pub struct AdminState {
     pub sessions: Sessions,
     /// What is to happen before this replica is ready.
     pub awaited: Awaited,
+    /// Where news wait for the reconcile loop.
+    pub queue: mpsc::WeakSender<Event>,
 }
 
 /// What is to happen before a replica is ready, in words.
@@ -113,7 +117,9 @@ impl AdminState {
             Role::Follower
         };
         let mut out = Exposition::default();
-        self.metrics.expose(&mut out, role);
+        let queue = self.queue.upgrade();
+        let waiting = queue.map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        self.metrics.expose(&mut out, role, waiting);
         self.streams.expose(&mut out);
         out.finish()
     }

@@ -96,6 +96,7 @@ impl App {
         let (metrics, stream_metrics) = (Metrics::new(), Arc::<ServeMetrics>::default());
         let sessions = Sessions::default();
         let kinds: BTreeSet<String> = Kind::ALL.iter().map(ToString::to_string).collect();
+        let (to_loop, object_news) = mpsc::channel(cluster::QUEUE);
         let shown = Arc::new(AdminState {
             controller: pod_name.clone(),
             metrics: Arc::clone(&metrics),
@@ -103,6 +104,7 @@ impl App {
             leadership: leadership.clone(),
             sessions: sessions.clone(),
             awaited: Awaited::new(kinds),
+            queue: to_loop.downgrade(),
         });
         let mut tasks = JoinSet::new();
         spawn(
@@ -118,9 +120,8 @@ impl App {
         let (references, referenced) = watch::channel(Arc::<References>::default());
         let (wanted, infra_wanted) = watch::channel(None);
         let (statuses, status_orders) = mpsc::channel(status::QUEUE);
-        let (object_news, forwarded) =
-            taps::objects(objects_seen, Arc::clone(&shown), cluster::QUEUE);
-        spawn(&mut tasks, "objects", forwarded);
+        let counted = taps::objects(objects_seen, to_loop, Arc::clone(&shown));
+        spawn(&mut tasks, "objects", counted);
         let (report_news, forwarded) = taps::reports(reports_seen, sessions, Arc::clone(&metrics));
         spawn(&mut tasks, "reports", forwarded);
 

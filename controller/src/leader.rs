@@ -147,7 +147,9 @@ impl Candidate {
     /// One look at the Lease, and what follows from it; says how long to rest. `held` is the Lease
     /// as this process wrote it last, if it is its own.
     async fn turn(&mut self, held: &mut Option<Lease>) -> Duration {
-        let lease = match held.take() {
+        // Who was frozen for long looks before it writes.
+        let known = held.take().filter(|_| self.leadership.is_held());
+        let lease = match known {
             Some(lease) => Some(lease),
             None => match timed(self.api.get_opt(LEASE)).await {
                 Ok(lease) => lease,

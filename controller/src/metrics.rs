@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use portcullis_api::Kind;
 use portcullis_ir::{ObjectKey, Version};
 use portcullis_metrics::{
-    Counter, Exposition, Gauge, Histogram, Kind as Family, PerVariant, Variants, labels,
+    Counter, Exposition, Histogram, Kind as Family, PerVariant, Variants, labels,
 };
 use tokio::time::Instant;
 
@@ -29,8 +29,6 @@ pub struct Metrics {
     pub publishes: Counter,
     /// Writes of statuses, by kind and what became of them.
     pub status_writes: BTreeMap<Kind, PerVariant<WriteOutcome, Counter>>,
-    /// News that wait for the reconcile loop.
-    pub queue: Gauge,
     /// From the news of a change to the ack of each data plane.
     change_to_ack: Histogram,
     /// Since when each published version has been under way.
@@ -61,7 +59,6 @@ impl Metrics {
             translations: Histogram::default(),
             publishes: Counter::default(),
             status_writes: writes.into(),
-            queue: Gauge::default(),
             change_to_ack: Histogram::default(),
             under_way: Mutex::default(),
         })
@@ -111,8 +108,8 @@ impl Metrics {
         self.under_way.lock().remove(gateway);
     }
 
-    /// Writes all of it.
-    pub fn expose(&self, out: &mut Exposition, role: Role) {
+    /// Writes all of it, and that so many news wait for the reconcile loop.
+    pub fn expose(&self, out: &mut Exposition, role: Role, queue: usize) {
         out.family(
             "portcullis_build_info",
             Family::Gauge,
@@ -125,11 +122,11 @@ impl Metrics {
             "1 on the replica that writes and serves, 0 on the others.",
         )
         .sample(&[], i32::from(role == Role::Leader));
-        self.reconciling(out);
+        self.reconciling(out, queue);
         self.writes(out);
     }
 
-    fn reconciling(&self, out: &mut Exposition) {
+    fn reconciling(&self, out: &mut Exposition, queue: usize) {
         let mut family = out.family(
             "portcullis_watch_objects_total",
             Family::Counter,
@@ -145,7 +142,7 @@ impl Metrics {
             Family::Gauge,
             "News that wait for the reconcile loop.",
         )
-        .sample(&[], self.queue.value());
+        .sample(&[], queue);
         out.family(
             "portcullis_translation_duration_seconds",
             Family::Histogram,

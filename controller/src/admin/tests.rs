@@ -11,6 +11,7 @@ fn state() -> AdminState {
         leadership: Leadership::none(),
         sessions: Sessions::default(),
         awaited: Awaited::new(["HTTPRoute".to_owned(), "Secret".to_owned()]),
+        queue: mpsc::channel(1).0.downgrade(),
     }
 }
 

@@ -19,38 +19,31 @@ use crate::status::server::{ServerError, StatusServer};
 use crate::watch::{Batch, Event};
 
 /// Counts objects, and notes which kinds are in sync.
-pub(super) fn objects(
+pub(super) async fn objects(
     mut from: mpsc::Receiver<Event>,
+    to: mpsc::Sender<Event>,
     shown: Arc<AdminState>,
-    queue: usize,
-) -> (mpsc::Receiver<Event>, impl Future<Output = ()> + Send) {
-    let (to, receiver) = mpsc::channel(queue);
-    let forward = async move {
-        while let Some(event) = from.recv().await {
-            let in_sync = match &event {
-                Event::Changed(Batch {
-                    kind,
-                    upserts,
-                    removals,
-                }) => {
-                    shown.metrics.watched(*kind, upserts.len() + removals.len());
-                    None
-                }
-                Event::InSync(kind) | Event::Absent(kind) => Some(kind.as_str()),
-                Event::BundleVersions(_) => None,
-            };
-            if let Some(kind) = in_sync {
-                shown.awaited.happened(kind);
+) {
+    while let Some(event) = from.recv().await {
+        let in_sync = match &event {
+            Event::Changed(Batch {
+                kind,
+                upserts,
+                removals,
+            }) => {
+                shown.metrics.watched(*kind, upserts.len() + removals.len());
+                None
             }
-            if to.send(event).await.is_err() {
-                return;
-            }
-            let waiting = to.max_capacity() - to.capacity();
-            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-            shown.metrics.queue.set(waiting);
+            Event::InSync(kind) | Event::Absent(kind) => Some(kind.as_str()),
+            Event::BundleVersions(_) => None,
+        };
+        if let Some(kind) = in_sync {
+            shown.awaited.happened(kind);
         }
-    };
-    (receiver, forward)
+        if to.send(event).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Measures acks, and keeps what every pod said last.

@@ -6,7 +6,7 @@ fn key() -> ObjectKey {
 
 fn samples(metrics: &Metrics, name: &str) -> Vec<String> {
     let mut out = Exposition::default();
-    metrics.expose(&mut out, Role::Follower);
+    metrics.expose(&mut out, Role::Follower, 0);
     let text = out.finish();
     let lines = text.lines().filter(|line| line.starts_with(name));
     lines.map(str::to_owned).collect()

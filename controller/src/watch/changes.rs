@@ -1,5 +1,6 @@
 //! A watch of objects of one type that never ends.
 
+use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,17 +89,21 @@ fn status_code(error: &watcher::Error) -> Option<u16> {
     }
 }
 
-/// An error with its sources, in one line.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
+/// An error with its sources, in one line. What the API server said of a refusal is all there is to
+/// say about it.
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(kube::Error::Api(status)) = error.downcast_ref() {
+            return format!("{} (code {})", status.message, status.code);
+        }
         let more = error.to_string();
         if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
+            let separator = if text.is_empty() { "" } else { ": " };
+            text = format!("{text}{separator}{more}");
         }
-        source = error.source();
+        next = error.source();
     }
     text
 }

@@ -85,8 +85,7 @@ impl Catalogue {
 #[derive(Deserialize)]
 struct Crd {
     spec: CrdSpec,
-    #[serde(default)]
-    status: CrdStatus,
+    status: Option<CrdStatus>,
 }
 
 #[derive(Deserialize)]
@@ -100,10 +99,10 @@ struct CrdVersion {
     served: bool,
 }
 
+/// A CRD that was just made has `conditions: null`.
 #[derive(Default, Deserialize)]
 struct CrdStatus {
-    #[serde(default)]
-    conditions: Vec<CrdCondition>,
+    conditions: Option<Vec<CrdCondition>>,
 }
 
 #[derive(Deserialize)]
@@ -115,9 +114,10 @@ struct CrdCondition {
 impl Definition {
     fn of(sighting: &Sighting) -> Result<Self, serde_json::Error> {
         let Crd { spec, status } = Crd::deserialize(&sighting.json)?;
-        let established = status
-            .conditions
-            .iter()
+        let conditions = status.and_then(|status| status.conditions);
+        let established = conditions
+            .into_iter()
+            .flatten()
             .any(|condition| condition.r#type == "Established" && condition.status == "True");
         let annotations = sighting.metadata.annotations.as_ref();
         let served = spec.versions.into_iter().filter(|version| version.served);

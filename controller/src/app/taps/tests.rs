@@ -16,6 +16,7 @@ fn shown() -> Arc<AdminState> {
         leadership: Leadership::none(),
         sessions: Sessions::default(),
         awaited: Awaited::new([Kind::HttpRoute.to_string()]),
+        queue: mpsc::channel(1).0.downgrade(),
     })
 }
 
@@ -23,8 +24,8 @@ fn shown() -> Arc<AdminState> {
 async fn a_kind_in_sync_is_awaited_no_more_and_news_go_by_unchanged() {
     let shown = shown();
     let (sender, receiver) = mpsc::channel(4);
-    let (mut out, forward) = objects(receiver, Arc::clone(&shown), 4);
-    let forward = tokio::spawn(forward);
+    let (to, mut out) = mpsc::channel(4);
+    let forward = tokio::spawn(objects(receiver, to, Arc::clone(&shown)));
     assert_eq!(shown.readiness().status, StatusCode::SERVICE_UNAVAILABLE);
     sender.send(Event::InSync(Kind::HttpRoute)).await.unwrap();
     assert_eq!(out.recv().await, Some(Event::InSync(Kind::HttpRoute)));

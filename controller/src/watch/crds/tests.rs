@@ -82,6 +82,20 @@ fn the_newest_version_that_is_served_and_read_is_watched() {
 }
 
 #[test]
+fn a_crd_that_was_just_made_serves_nothing_yet() {
+    for status in [json!(null), json!({"conditions": null}), json!({})] {
+        let versions = [json!({"name": "v1", "served": true})];
+        let json = json!({
+            "metadata": {"name": "a"},
+            "spec": {"versions": versions},
+            "status": status,
+        });
+        let sighting: Sighting = serde_json::from_value(json).unwrap();
+        assert!(Definition::of(&sighting).unwrap().served.is_empty());
+    }
+}
+
+#[test]
 fn bundle_versions_are_those_of_the_gateway_api_and_no_other() {
     let names = [
         "gateways.gateway.networking.k8s.io",
