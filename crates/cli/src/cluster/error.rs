@@ -15,7 +15,7 @@ pub(crate) enum ClusterError {
     #[error("{url} does not know who you are (401); is the kubeconfig's user still valid?")]
     Unauthorized { url: String },
     /// The API server's own words name the verb and the resource.
-    #[error("you have not the right: {message}")]
+    #[error("you lack a right: {message}")]
     Forbidden { message: String },
     #[error("{path}: {code} {message}")]
     Refused {

@@ -1,5 +1,5 @@
 //! GET from a port of a pod, through the API server. Reaches what listens on the pod's loopback
-//! only, and needs the right to `create` on `pods/portforward`.
+//! only, and needs the right to `get` and `create` `pods/portforward`.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;

@@ -52,7 +52,15 @@ pub(crate) async fn status(
 async fn find(cluster: &Cluster, controller: &str, scope: &Scope) -> Result<Found, ClusterError> {
     let mut values = Vec::new();
     for served in cluster.served().await? {
-        values.extend(cluster.objects(served, scope.namespace.as_deref()).await?);
+        match cluster.objects(served, scope.namespace.as_deref()).await {
+            // Without Gateways there is nothing to show; without one kind of route there is.
+            Err(refusal @ ClusterError::Forbidden { .. })
+                if !matches!(served.kind, Kind::GatewayClass | Kind::Gateway) =>
+            {
+                print::aside(&format!("portcullis: left out: {refusal}"));
+            }
+            found => values.extend(found?),
+        }
     }
     let all: Objects = values.iter().filter_map(readable).collect();
     let shown = ours(&all, controller, scope);
@@ -87,7 +95,13 @@ async fn overview(
         return Ok(Exit::Done);
     }
     print::line(&tables(shown, width, Rows::All, now));
-    let pods = data_planes(cluster, scope, shown).await?;
+    let pods = match data_planes(cluster, scope, shown).await {
+        Err(refusal @ ClusterError::Forbidden { .. }) => {
+            print::aside(&format!("portcullis: pods are left out: {refusal}"));
+            Vec::new()
+        }
+        pods => pods?,
+    };
     if pods.is_empty() {
         return Ok(Exit::Done);
     }

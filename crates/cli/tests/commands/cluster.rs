@@ -259,11 +259,28 @@ fn who_may_not_ask_is_told_which_right_is_missing() {
     let (code, printed) = ApiServer::start(answers).ask(&["status"]);
     assert_eq!(
         (code, printed),
-        (
-            2,
-            format!("portcullis: you have not the right: {message}\n")
-        )
+        (2, format!("portcullis: you lack a right: {message}\n"))
     );
+}
+
+#[test]
+fn kinds_one_may_not_list_are_left_out() {
+    let message = "httproutes.gateway.networking.k8s.io is forbidden";
+    let mut answers = cluster();
+    let refusal = json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden", "message": message});
+    answers.insert(
+        "/apis/gateway.networking.k8s.io/v1/httproutes",
+        (403, refusal.clone()),
+    );
+    answers.insert(
+        "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes",
+        (403, refusal),
+    );
+    let (code, printed) = ApiServer::start(answers).ask(&["status"]);
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("web-portcullis-1"), "{printed}");
+    let told = format!("portcullis: left out: you lack a right: {message}\n");
+    assert!(printed.contains(&told), "{printed}");
 }
 
 #[test]
