@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::infra::render::Settings;
 use crate::leader::{Candidate, Leadership};
 use crate::metrics::Metrics;
-use crate::serve::authority::{Keeper, Names};
+use crate::serve::authority::{Authority, Keeper, Names};
 use crate::serve::identity::{Accounts, ServiceAccount};
 use crate::serve::metrics::ServeMetrics;
 use crate::serve::service::{Partners, Streams};
@@ -73,132 +73,82 @@ pub async fn run(
 
 /// A running controller.
 struct App {
-    tasks: JoinSet<&'static str>,
+    tasks: Tasks,
     candidate: tokio::task::JoinHandle<()>,
     stop: watch::Sender<bool>,
     streams: Arc<ServeMetrics>,
 }
 
+/// Tasks that run as long as the process does, each with its name.
+type Tasks = JoinSet<&'static str>;
+
+/// What many tasks share.
+struct Base {
+    client: Client,
+    config: Config,
+    leadership: Leadership,
+    metrics: Arc<Metrics>,
+    streams: Arc<ServeMetrics>,
+    sessions: Sessions,
+}
+
 impl App {
     async fn start(config: Config, client: Client) -> Result<Self, AppError> {
-        let Config {
-            controller_name,
-            namespace,
-            pod_name,
-            data_plane_image,
-            serve: serve_at,
-            admin: admin_at,
-            namespaces,
-        } = config;
-        let admin_port = bind("--admin", admin_at).await?;
-        let serve_port = bind("--serve", serve_at).await?;
-        let leadership = Leadership::none();
-        let (metrics, stream_metrics) = (Metrics::new(), Arc::<ServeMetrics>::default());
-        let sessions = Sessions::default();
-        let kinds: BTreeSet<String> = Kind::ALL.iter().map(ToString::to_string).collect();
-        let (to_loop, object_news) = mpsc::channel(cluster::QUEUE);
-        let shown = Arc::new(AdminState {
-            controller: pod_name.clone(),
-            metrics: Arc::clone(&metrics),
-            streams: Arc::clone(&stream_metrics),
-            leadership: leadership.clone(),
-            sessions: sessions.clone(),
-            awaited: Awaited::new(kinds),
-            queue: to_loop.downgrade(),
-        });
-        let mut tasks = JoinSet::new();
-        spawn(
-            &mut tasks,
-            "admin",
-            admin::serve(admin_port, Arc::clone(&shown)),
-        );
-
-        // Each channel's sender goes to the one who has news, its receiver to the loop.
-        let (objects, objects_seen) = mpsc::channel(cluster::QUEUE);
-        let (reports, reports_seen) = mpsc::channel(serve::QUEUE);
-        let (infra_events, infra_news) = mpsc::channel(infra::QUEUE);
-        let (references, referenced) = watch::channel(Arc::<References>::default());
-        let (wanted, infra_wanted) = watch::channel(None);
-        let (statuses, status_orders) = mpsc::channel(status::QUEUE);
-        let counted = taps::objects(objects_seen, to_loop, Arc::clone(&shown));
-        spawn(&mut tasks, "objects", counted);
-        let (report_news, forwarded) = taps::reports(reports_seen, sessions, Arc::clone(&metrics));
-        spawn(&mut tasks, "reports", forwarded);
-
-        let watching = cluster::run(client.clone(), namespaces.clone(), referenced, objects);
-        spawn(&mut tasks, "watch", watching);
-        let writing = status::writer::run(
-            taps::CountedWrites::new(Cluster::new(client.clone()), Arc::clone(&metrics)),
-            controller_name.clone(),
-            leadership.clone(),
-            status_orders,
-        );
-        spawn(&mut tasks, "status", writing);
-
-        let names = Names::of_service(SERVICE, &namespace);
-        let (keeper, authority) =
-            Keeper::new(client.clone(), &namespace, names, leadership.clone());
-        spawn(&mut tasks, "authority", keeper.run());
-        let (bundle, mapped) = taps::mapped(authority.bundle(), |bundle| {
-            bundle.as_ref().map(|bundle| Arc::clone(&bundle.0))
-        });
-        spawn(&mut tasks, "bundle", mapped);
-        let (accounts, mapped) = taps::mapped(infra_wanted.clone(), accounts);
-        spawn(&mut tasks, "accounts", mapped);
-
-        let publisher = Publisher::default();
-        let streams = Streams::new(Partners {
-            review: Arc::new(client.clone()),
-            accounts,
-            publisher: publisher.clone(),
-            leadership: leadership.clone(),
-            reports,
-            metrics: Arc::clone(&stream_metrics),
-        });
-        let tls = listen::tls(Arc::new(authority))?;
-        spawn(&mut tasks, "serve", listen::serve(serve_port, tls, streams));
-
-        let around = infra::Parts {
-            client: client.clone(),
-            namespaces,
-            settings: Settings {
-                image: data_plane_image,
-                controller: format!("https://{SERVICE}.{namespace}.svc:{}", serve_at.port()),
-            },
-            leadership: leadership.clone(),
-            wanted: infra_wanted,
-            bundle,
-            events: infra_events,
+        let admin_port = bind("--admin", config.admin).await?;
+        let serve_port = bind("--serve", config.serve).await?;
+        let base = Base {
+            client,
+            config,
+            leadership: Leadership::none(),
+            metrics: Metrics::new(),
+            streams: Arc::default(),
+            sessions: Sessions::default(),
         };
-        spawn(&mut tasks, "infra", infra::run(around));
-
+        let mut tasks = Tasks::new();
+        let publisher = Publisher::default();
+        let (references, referenced) = watch::channel(Arc::default());
+        let (wanted, infra_wanted) = watch::channel(None);
+        let (authority, bundle) = base.start_authority(&mut tasks);
         let news = reconcile::News {
-            objects: object_news,
-            reports: report_news,
-            infra: infra_news,
-            leadership: leadership.clone(),
+            objects: base.start_watch(&mut tasks, admin_port, referenced),
+            reports: base.start_serve(
+                &mut tasks,
+                Port {
+                    listener: serve_port,
+                    tls: listen::tls(Arc::new(authority))?,
+                    publisher: publisher.clone(),
+                },
+                infra_wanted.clone(),
+            ),
+            infra: base.start_infra(&mut tasks, infra_wanted, bundle),
+            leadership: base.leadership.clone(),
         };
         let outlets = reconcile::Outlets {
             publisher,
             references,
             infra: wanted,
-            statuses,
-            metrics,
+            statuses: base.start_status(&mut tasks),
+            metrics: Arc::clone(&base.metrics),
         };
-        spawn(
-            &mut tasks,
-            "reconcile",
-            reconcile::run(controller_name, news, outlets),
-        );
+        let Base {
+            client,
+            config,
+            leadership,
+            streams,
+            metrics: _,
+            sessions: _,
+        } = base;
+        let reconciling = reconcile::run(config.controller_name, news, outlets);
+        spawn(&mut tasks, "reconcile", reconciling);
 
         let (stop, stopped) = watch::channel(false);
-        let leases: Api<Lease> = Api::namespaced(client, &namespace);
-        let candidate = Candidate::new(leases, pod_name, leadership);
+        let leases: Api<Lease> = Api::namespaced(client, &config.namespace);
+        let candidate = Candidate::new(leases, config.pod_name, leadership);
         Ok(Self {
             tasks,
             candidate: tokio::spawn(candidate.run(stopped)),
             stop,
-            streams: stream_metrics,
+            streams,
         })
     }
 
@@ -232,6 +182,127 @@ impl App {
     }
 }
 
+/// Where data planes connect, and what they get there.
+struct Port {
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    publisher: Publisher,
+}
+
+impl Base {
+    /// The admin port is part of this: it says which kinds are awaited, and how many news wait.
+    fn start_watch(
+        &self,
+        tasks: &mut Tasks,
+        admin_port: TcpListener,
+        references: watch::Receiver<Arc<References>>,
+    ) -> mpsc::Receiver<cluster::Event> {
+        let (objects, seen) = mpsc::channel(cluster::QUEUE);
+        let (to_loop, news) = mpsc::channel(cluster::QUEUE);
+        let kinds: BTreeSet<String> = Kind::ALL.iter().map(ToString::to_string).collect();
+        let shown = Arc::new(AdminState {
+            controller: self.config.pod_name.clone(),
+            metrics: Arc::clone(&self.metrics),
+            streams: Arc::clone(&self.streams),
+            leadership: self.leadership.clone(),
+            sessions: self.sessions.clone(),
+            awaited: Awaited::new(kinds),
+            queue: to_loop.downgrade(),
+        });
+        let admin = admin::serve(admin_port, Arc::clone(&shown));
+        spawn(tasks, "admin", admin);
+        spawn(tasks, "objects", taps::objects(seen, to_loop, shown));
+        let namespaces = self.config.namespaces.clone();
+        let watching = cluster::run(self.client.clone(), namespaces, references, objects);
+        spawn(tasks, "watch", watching);
+        news
+    }
+
+    fn start_status(&self, tasks: &mut Tasks) -> status::OrderSender {
+        let (statuses, orders) = mpsc::channel(status::QUEUE);
+        let server = Cluster::new(self.client.clone());
+        let writing = status::writer::run(
+            taps::CountedWrites::new(server, Arc::clone(&self.metrics)),
+            self.config.controller_name.clone(),
+            self.leadership.clone(),
+            orders,
+        );
+        spawn(tasks, "status", writing);
+        statuses
+    }
+
+    fn start_authority(&self, tasks: &mut Tasks) -> (Authority, watch::Receiver<Option<Arc<str>>>) {
+        let namespace = &self.config.namespace;
+        let names = Names::of_service(SERVICE, namespace);
+        let (client, leadership) = (self.client.clone(), self.leadership.clone());
+        let (keeper, authority) = Keeper::new(client, namespace, names, leadership);
+        spawn(tasks, "authority", keeper.run());
+        let (bundle, mapped) = taps::mapped(authority.bundle(), |bundle| {
+            bundle.as_ref().map(|bundle| Arc::clone(&bundle.0))
+        });
+        spawn(tasks, "bundle", mapped);
+        (authority, bundle)
+    }
+
+    fn start_serve(
+        &self,
+        tasks: &mut Tasks,
+        port: Port,
+        wanted: watch::Receiver<Option<Arc<infra::Wanted>>>,
+    ) -> mpsc::Receiver<serve::Report> {
+        let Port {
+            listener,
+            tls,
+            publisher,
+        } = port;
+        let (reports, heard) = mpsc::channel(serve::QUEUE);
+        let (accounts, mapped) = taps::mapped(wanted, |wanted| accounts(wanted.as_deref()));
+        spawn(tasks, "accounts", mapped);
+        let streams = Streams::new(Partners {
+            review: Arc::new(self.client.clone()),
+            accounts,
+            publisher,
+            leadership: self.leadership.clone(),
+            reports,
+            metrics: Arc::clone(&self.streams),
+        });
+        spawn(tasks, "serve", listen::serve(listener, tls, streams));
+        let (sessions, metrics) = (self.sessions.clone(), Arc::clone(&self.metrics));
+        let (news, forwarded) = taps::reports(heard, sessions, metrics);
+        spawn(tasks, "reports", forwarded);
+        news
+    }
+
+    fn start_infra(
+        &self,
+        tasks: &mut Tasks,
+        wanted: watch::Receiver<Option<Arc<infra::Wanted>>>,
+        bundle: watch::Receiver<Option<Arc<str>>>,
+    ) -> mpsc::Receiver<infra::Event> {
+        let (events, news) = mpsc::channel(infra::QUEUE);
+        let Config {
+            namespace,
+            data_plane_image,
+            serve,
+            ..
+        } = &self.config;
+        let around = infra::Parts {
+            client: self.client.clone(),
+            namespaces: self.config.namespaces.clone(),
+            settings: Settings {
+                image: data_plane_image.clone(),
+                controller: format!("https://{SERVICE}.{namespace}.svc:{}", serve.port()),
+            },
+            leadership: self.leadership.clone(),
+            wanted,
+            bundle,
+            events,
+        };
+        spawn(tasks, "infra", infra::run(around));
+        news
+    }
+}
+
 async fn bind(option: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| AppError::Bind {
@@ -253,14 +324,14 @@ fn spawn(
 }
 
 /// The service accounts of the data planes of all Gateways of ours.
-fn accounts(wanted: &Option<Arc<infra::Wanted>>) -> Arc<Accounts> {
-    let gateways = wanted.iter().flat_map(|wanted| &wanted.gateways);
-    let account = gateways.map(|(gateway, infra)| {
+fn accounts(wanted: Option<&infra::Wanted>) -> Arc<Accounts> {
+    let gateways = wanted.into_iter().flat_map(|wanted| &wanted.gateways);
+    let accounts = gateways.map(|(gateway, infra)| {
         let account = ServiceAccount {
             namespace: Arc::clone(&gateway.namespace),
             name: Arc::from(infra.name.as_str()),
         };
         (account, gateway.clone())
     });
-    Arc::new(account.collect())
+    Arc::new(accounts.collect())
 }

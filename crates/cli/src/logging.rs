@@ -21,10 +21,14 @@ impl FormatTime for Milliseconds {
     }
 }
 
+/// Libraries that log errors which they also return; who gets them says more about them.
+const TELL_TWICE: &str = "kube_client=off,kube_runtime=off";
+
 /// Logs from now on. Fails if the filter cannot be read.
 pub(crate) fn start(args: &LogArgs) -> Result<(), ParseError> {
     let LogArgs { log_format, log } = args;
-    let filter = EnvFilter::builder().parse(log)?;
+    // What is asked for by name comes later, and counts.
+    let filter = EnvFilter::builder().parse(format!("{TELL_TWICE},{log}"))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
