@@ -60,7 +60,7 @@ pub struct Infra {
 pub enum Intent {
     /// Whatever there is stays as it is, and what there is not is not made. The Gateway's status
     /// says why: its parameters or its addresses are refused, or no port of it can be served. A bad
-    /// edit must not stop what worked.
+    /// edit must not stop what worked. So it is, too, for a Gateway that is being deleted.
     #[default]
     Keep,
     /// It is to be as these parameters say.
@@ -85,8 +85,12 @@ pub(crate) fn wanted(draft: &GatewayDraft<'_>) -> Infra {
     let class = &gateway.spec.gateway_class_name;
     let listeners = draft.listeners.iter().filter_map(ListenerDraft::lower);
     let ports: BTreeSet<PortKey> = listeners.map(|listener| listener.port_key()).collect();
+    // What is made for a Gateway goes before it, if it is deleted in the foreground; nobody is to
+    // make it anew meanwhile.
+    let is_going = gateway.metadata.deletion_timestamp.is_some();
+    let is_refused = infrastructure_refusal(draft).is_some();
     let intent = match &draft.parameters {
-        Ok(parameters) if !ports.is_empty() && infrastructure_refusal(draft).is_none() => {
+        Ok(parameters) if !ports.is_empty() && !is_refused && !is_going => {
             Intent::Make(parameters.clone())
         }
         _ => Intent::Keep,
