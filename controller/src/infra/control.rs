@@ -284,8 +284,10 @@ impl Control {
             Outcome::AlreadyExists => self.backlog.mark(id, Progress::MustLook),
             Outcome::Refused { verb, status } => {
                 let trouble = trouble::of_refusal(id, verb, &status);
-                tracing::warn!(object = %id, verb, code = status.code, message = status.message,
-                    "the API server refuses infrastructure");
+                if trouble.is_none() || self.backlog.trouble_of(id) != trouble.as_ref() {
+                    tracing::warn!(object = %id, verb, code = status.code,
+                        reason = status.message, "the API server refuses infrastructure");
+                }
                 self.backlog.fail(id, trouble, now);
             }
             Outcome::Failed(error) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerState, Pod as LivePod, Service, ServiceSpec};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod as LivePod, Service, ServiceSpec};
 use portcullis_api::gateway::{AddressType, GatewayAddress};
 use portcullis_api::parameters::ServiceType;
 use portcullis_ir::{PortKey, Transport};
@@ -13,6 +13,9 @@ use super::{Pod, Readiness};
 
 /// "+kubebuilder:validation:MaxItems=16" (`GatewayStatus.Addresses`)
 const MOST_ADDRESSES: usize = 16;
+
+/// After how many ends of its container a pod will hardly start any more.
+const ENDS_AGAIN_AND_AGAIN: i32 = 2;
 
 /// What is kept of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,22 +74,38 @@ fn hint(live: &LivePod) -> Option<String> {
         let why = condition.message.as_deref().unwrap_or("no node takes it");
         return Some(format!("pod {name} has no node: {why}"));
     }
-    let containers = status.container_statuses.iter().flatten();
-    let mut states = containers.filter_map(|container| container.state.as_ref());
-    states.find_map(|ContainerState { waiting, .. }| {
-        let waiting = waiting.as_ref()?;
-        let reason = waiting.reason.as_deref().unwrap_or_default();
-        // What every container goes through is no news.
-        if matches!(reason, "" | "ContainerCreating" | "PodInitializing") {
-            return None;
+    let mut containers = status.container_statuses.iter().flatten();
+    containers.find_map(|container| container_hint(name, container))
+}
+
+/// Why a container does not start. What the kubelet says changes from second to second; this does
+/// not, for it ends in a status.
+fn container_hint(pod: &str, container: &ContainerStatus) -> Option<String> {
+    let waiting = container
+        .state
+        .as_ref()
+        .and_then(|state| state.waiting.as_ref());
+    let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+    let image = &container.image;
+    match reason.unwrap_or_default() {
+        "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" => {
+            Some(format!("pod {pod} cannot have its image {image}"))
         }
-        let message = waiting.message.as_deref().unwrap_or_default();
-        Some(
-            format!("pod {name}: {reason} {message}")
-                .trim_end()
-                .to_owned(),
-        )
-    })
+        _ if container.restart_count >= ENDS_AGAIN_AND_AGAIN && !container.ready => Some(format!(
+            "pod {pod} ends again and again; look at its log (kubectl logs --previous)"
+        )),
+        // What every container goes through is no news.
+        "" | "ContainerCreating" | "PodInitializing" => None,
+        reason => {
+            let message = waiting.and_then(|waiting| waiting.message.as_deref());
+            let message = message.unwrap_or_default();
+            Some(
+                format!("pod {pod}: {reason} {message}")
+                    .trim_end()
+                    .to_owned(),
+            )
+        }
+    }
 }
 
 /// Why there is no ready pod, in words, as far as the cluster says.

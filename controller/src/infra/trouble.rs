@@ -5,6 +5,9 @@ use portcullis_translate::InfraTrouble;
 
 use super::resource::{ResourceId, ResourceKind};
 
+/// What the API server says of an applied object that is none of its kind.
+const UNCONVERTIBLE: &str = "failed to convert new object";
+
 /// Reads a refusal; `None` if it will pass by itself, as conflicts and overload do.
 pub(super) fn of_refusal(id: &ResourceId, verb: &str, status: &Status) -> Option<InfraTrouble> {
     let message = &status.message;
@@ -15,7 +18,10 @@ pub(super) fn of_refusal(id: &ResourceId, verb: &str, status: &Status) -> Option
         422 if id.kind == ResourceKind::Service && is_about_addresses(message) => Some(
             InfraTrouble::AddressNotUsable(format!("{id} is refused: {message}")),
         ),
-        400 | 422 => Some(InfraTrouble::NoResources(format!(
+        // A value that its type does not have, such as a quantity, is an internal error to
+        // server-side apply.
+        500 if !message.contains(UNCONVERTIBLE) => None,
+        400 | 422 | 500 => Some(InfraTrouble::NoResources(format!(
             "{id} is refused, look at the GatewayParameters: {message}"
         ))),
         _ => None,

@@ -68,6 +68,11 @@ impl Backlog {
         of_name.find_map(|(_, entry)| entry.trouble.clone())
     }
 
+    /// What is wrong with an object.
+    pub(super) fn trouble_of(&self, id: &ResourceId) -> Option<&InfraTrouble> {
+        self.entries.get(id)?.trouble.as_ref()
+    }
+
     pub(super) fn mark(&mut self, id: &ResourceId, progress: Progress) {
         self.entries.entry(id.clone()).or_default().progress = progress;
     }

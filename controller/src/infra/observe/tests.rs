@@ -117,10 +117,10 @@ fn the_cluster_says_why_no_pod_is_ready() {
     let unscheduled = json!({ "status": { "conditions": [
         { "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available" }] } });
     let pulling = json!({ "status": { "conditions": [], "containerStatuses": [
-        { "name": "portcullis", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        { "name": "portcullis", "image": "i:1", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "waiting": { "reason": "ImagePullBackOff", "message": "no such image" } } }] } });
     let starting = json!({ "status": { "conditions": [], "containerStatuses": [
-        { "name": "portcullis", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        { "name": "portcullis", "image": "i:1", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "waiting": { "reason": "ContainerCreating" } } }] } });
     let why = |more: &Json| why_not_ready(None, &pods(&[pod("a", more)]));
     assert_eq!(
@@ -129,7 +129,7 @@ fn the_cluster_says_why_no_pod_is_ready() {
     );
     assert_eq!(
         why(&pulling).as_deref(),
-        Some("pod a: ImagePullBackOff no such image")
+        Some("pod a cannot have its image i:1")
     );
     assert_eq!(why(&starting), None);
     let refused = serde_json::from_value(json!({ "spec": { "replicas": 1, "selector": {}, "template": {} }, "status": { "conditions": [

@@ -8,7 +8,7 @@ use portcullis_api::parameters::{GatewayParametersSpec, Overlays};
 use portcullis_api::route::Target;
 use portcullis_api::shape::{self, Misfit};
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{GatewayClass, GatewayParameters, Kind, ObjectKey};
+use portcullis_api::{FieldPath, GatewayClass, GatewayParameters, Kind, ObjectKey};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -129,6 +129,7 @@ fn check(spec: &GatewayParametersSpec) -> Result<(), String> {
         &shape::misfits::<ResourceRequirements>,
         resources,
     );
+    note("resources", &misquantified, resources);
     note("affinity", &shape::misfits::<Affinity>, affinity);
     note(
         "tolerations",
@@ -153,6 +154,33 @@ fn check(spec: &GatewayParametersSpec) -> Result<(), String> {
         return Ok(());
     }
     Err(joined(faults.iter().map(String::as_str)))
+}
+
+/// Quantities that are none: the type takes any text.
+fn misquantified(resources: &Json) -> Vec<Misfit> {
+    let mut misfits = Vec::new();
+    for part in ["limits", "requests"] {
+        let quantities = resources.get(part).and_then(Json::as_object);
+        for (name, quantity) in quantities.into_iter().flatten() {
+            if quantity.as_str().is_some_and(|text| !is_quantity(text)) {
+                misfits.push(Misfit {
+                    path: FieldPath::root().key(part).key(name),
+                    message: format!("{quantity} is no quantity; write it like 100m or 64Mi"),
+                });
+            }
+        }
+    }
+    misfits
+}
+
+/// "quantities must match the regular expression
+/// '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'" (Kubernetes)
+fn is_quantity(text: &str) -> bool {
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let rest = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let suffix = rest.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
+    let exponent = suffix.strip_prefix(['+', '-']).unwrap_or(suffix);
+    rest.len() < text.len() && exponent.chars().all(|c| c.is_ascii_digit())
 }
 
 /// `spec.FIELD`, the path below it, and what is wrong there.
