@@ -1,5 +1,6 @@
 //! From the controller's name to a stream.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream;
+use http::Uri;
 use portcullis_wire::limits::{MAX_REPLY_BYTES, MAX_UPDATE_BYTES};
 use portcullis_wire::messages::configuration_client::ConfigurationClient;
 use portcullis_wire::messages::{DataPlaneMessage, StateUpdate};
@@ -38,6 +40,8 @@ const OUTBOUND: usize = 4;
 pub struct Controller {
     host: String,
     port: u16,
+    /// Empty: those that the name has when they are needed.
+    addresses: Vec<SocketAddr>,
 }
 
 /// Why a text does not say where the controller is.
@@ -63,7 +67,38 @@ impl FromStr for Controller {
         Ok(Self {
             host: host.to_owned(),
             port,
+            addresses: Vec::new(),
         })
+    }
+}
+
+impl Controller {
+    /// The same at these addresses, whatever the name resolves to.
+    #[must_use]
+    pub fn at(self, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, ..self }
+    }
+
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, DialError> {
+        if !self.addresses.is_empty() {
+            return Ok(self.addresses.clone());
+        }
+        match tokio::net::lookup_host((self.host.as_str(), self.port)).await {
+            Ok(addresses) => Ok(addresses.collect()),
+            Err(source) => Err(DialError::Resolve {
+                controller: self.clone(),
+                source,
+            }),
+        }
+    }
+
+    fn origin(&self) -> Result<Uri, http::uri::InvalidUri> {
+        let Self { host, port, .. } = self;
+        if host.contains(':') {
+            format!("https://[{host}]:{port}").parse()
+        } else {
+            format!("https://{host}:{port}").parse()
+        }
     }
 }
 
@@ -89,8 +124,10 @@ pub(super) enum DialError {
     },
     #[error("{0} has no address")]
     NoAddress(Controller),
-    #[error("{0}")]
+    #[error(transparent)]
     Name(#[from] InvalidDnsNameError),
+    #[error(transparent)]
+    Origin(#[from] http::uri::InvalidUri),
     #[error("{address}: {source}")]
     Address {
         address: SocketAddr,
@@ -105,10 +142,24 @@ pub(super) enum AttemptError {
     Timeout(#[from] Elapsed),
     #[error(transparent)]
     Connect(#[from] io::Error),
-    #[error(transparent)]
+    #[error("{}", with_causes(.0))]
     Http(#[from] hyper::Error),
-    #[error("{}", .0.message())]
+    #[error("{}", said_by(.0))]
     Refused(#[from] Box<Status>),
+}
+
+/// An error of hyper, which does not say what caused it.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+fn said_by(status: &Status) -> String {
+    match status.source() {
+        Some(error) => with_causes(error),
+        None => format!("the controller says: {}", status.message()),
+    }
 }
 
 /// A stream that a controller has accepted.
@@ -125,6 +176,8 @@ pub(super) struct Stream {
 struct Papers {
     connector: TlsConnector,
     name: ServerName<'static>,
+    /// HTTP/2 wants to be told again.
+    origin: Uri,
     bearer: MetadataValue<tonic::metadata::Ascii>,
     hello: DataPlaneMessage,
 }
@@ -137,13 +190,8 @@ pub(super) async fn dial(config: &SourceConfig, hello: Hello) -> Result<Stream, 
         credentials,
     } = config;
     let papers = Papers::read(controller, credentials, hello)?;
-    let addresses = tokio::net::lookup_host((controller.host.as_str(), controller.port)).await;
-    let addresses = addresses.map_err(|source| DialError::Resolve {
-        controller: controller.clone(),
-        source,
-    })?;
     let mut last = DialError::NoAddress(controller.clone());
-    for address in addresses {
+    for address in controller.resolve().await? {
         match timeout(DIAL_TIMEOUT, papers.present(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(source)) => last = said(address, source, last),
@@ -175,6 +223,7 @@ impl Papers {
         Ok(Self {
             connector: connector(&folder.join("ca.crt"))?,
             name: ServerName::try_from(controller.host.clone())?,
+            origin: controller.origin()?,
             bearer,
             hello: (&Reply::Hello(hello)).into(),
         })
@@ -185,7 +234,7 @@ impl Papers {
         stream.set_nodelay(true)?;
         let stream = self.connector.connect(self.name.clone(), stream).await?;
         let connection = Connection::open(stream).await?;
-        let mut client = ConfigurationClient::new(connection)
+        let mut client = ConfigurationClient::with_origin(connection, self.origin.clone())
             .max_decoding_message_size(MAX_UPDATE_BYTES)
             .max_encoding_message_size(MAX_REPLY_BYTES);
         let (replies, mut receiver) = mpsc::channel(OUTBOUND);
