@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) enum News {
     /// Of objects.
-    Object(watcher::Event<DynamicObject>),
+    Object(Box<watcher::Event<DynamicObject>>),
     /// Of pods.
     Pod(Box<watcher::Event<Pod>>),
     /// The watch is broken; it is taken up again by itself.
@@ -35,37 +35,46 @@ pub(super) enum News {
 pub(super) fn follow(client: &kube::Client, source: &Source) -> BoxStream<'static, (Source, News)> {
     let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
     let config = watcher::Config::default().labels(&selector);
-    let client = client.clone();
-    let namespace = source.namespace.as_deref();
     let news = match source.kind {
-        Some(kind) => {
-            let resource = kind.api_resource();
-            let api: Api<DynamicObject> = match namespace {
-                Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-                None => Api::all_with(client, &resource),
-            };
-            let events = watcher(api, config).default_backoff();
-            let tell = |event| match event {
-                Ok(event) => News::Object(event),
-                Err(error) => News::Broken(error),
-            };
-            events.map(tell).boxed()
-        }
-        None => {
-            let api: Api<Pod> = match namespace {
-                Some(namespace) => Api::namespaced(client, namespace),
-                None => Api::all(client),
-            };
-            let events = watcher(api, config).default_backoff();
-            let tell = |event| match event {
-                Ok(event) => News::Pod(Box::new(event)),
-                Err(error) => News::Broken(error),
-            };
-            events.map(tell).boxed()
-        }
+        Some(kind) => follow_kind(client.clone(), source, kind, config),
+        None => follow_pods(client.clone(), source, config),
     };
     let source = source.clone();
     news.map(move |news| (source.clone(), news)).boxed()
+}
+
+fn follow_kind(
+    client: kube::Client,
+    source: &Source,
+    kind: ResourceKind,
+    config: watcher::Config,
+) -> BoxStream<'static, News> {
+    let resource = kind.api_resource();
+    let api: Api<DynamicObject> = match &source.namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None => Api::all_with(client, &resource),
+    };
+    let tell = |event| match event {
+        Ok(event) => News::Object(Box::new(event)),
+        Err(error) => News::Broken(error),
+    };
+    watcher(api, config).default_backoff().map(tell).boxed()
+}
+
+fn follow_pods(
+    client: kube::Client,
+    source: &Source,
+    config: watcher::Config,
+) -> BoxStream<'static, News> {
+    let api: Api<Pod> = match &source.namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let tell = |event| match event {
+        Ok(event) => News::Pod(Box::new(event)),
+        Err(error) => News::Broken(error),
+    };
+    watcher(api, config).default_backoff().map(tell).boxed()
 }
 
 /// Carries an order out. Leadership is asked for just before each request.

@@ -67,26 +67,26 @@ pub fn render(
     let mut objects = vec![
         subject.object(
             ResourceKind::ServiceAccount,
-            json!({ "automountServiceAccountToken": false }),
+            &json!({ "automountServiceAccountToken": false }),
         ),
         subject.object(
             ResourceKind::ConfigMap,
-            json!({ "data": { "ca.crt": bundle } }),
+            &json!({ "data": { "ca.crt": bundle } }),
         ),
-        subject.object(ResourceKind::Service, service::body(&subject)),
+        subject.object(ResourceKind::Service, &service::body(&subject)),
     ];
     if subject.has_disruption_budget() {
         let spec = json!({ "maxUnavailable": 1, "selector": { "matchLabels": infra.selector() } });
         let body = json!({ "spec": spec });
-        objects.push(subject.object(ResourceKind::PodDisruptionBudget, body));
+        objects.push(subject.object(ResourceKind::PodDisruptionBudget, &body));
     }
-    objects.push(subject.object(ResourceKind::Deployment, deployment::body(&subject)));
+    objects.push(subject.object(ResourceKind::Deployment, &deployment::body(&subject)));
     objects
 }
 
 impl Subject<'_> {
     /// The whole object with this body, overlays laid on.
-    fn object(&self, kind: ResourceKind, body: Json) -> Rendered {
+    fn object(&self, kind: ResourceKind, body: &Json) -> Rendered {
         let Infra {
             name,
             uid,
@@ -121,7 +121,7 @@ impl Subject<'_> {
             let all: BTreeMap<_, _> = annotations.clone().into_iter().chain(own).collect();
             overlay::merge(&mut object, &json!({ "metadata": { "annotations": all } }));
         }
-        overlay::merge(&mut object, &body);
+        overlay::merge(&mut object, body);
         for overlay in self.overlays(kind) {
             overlay::merge(&mut object, overlay);
         }

@@ -129,7 +129,7 @@ struct Lists {
 impl Lists {
     fn tell(&mut self, source: &Source, news: News, control: &mut Control) {
         match news {
-            News::Object(event) => self.tell_object(source, event, control),
+            News::Object(event) => self.tell_object(source, *event, control),
             News::Pod(event) => self.tell_pod(source, *event, control),
             News::Broken(error) => {
                 let kind = source.kind.map_or("Pod", ResourceKind::as_str);

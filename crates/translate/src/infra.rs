@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use portcullis_api::gateway::{AddressType, Gateway};
 use portcullis_ir::PortKey;
@@ -64,7 +65,7 @@ pub enum Intent {
     #[default]
     Keep,
     /// It is to be as these parameters say.
-    Make(Parameters),
+    Make(Arc<Parameters>),
 }
 
 impl Infra {
@@ -91,7 +92,7 @@ pub(crate) fn wanted(draft: &GatewayDraft<'_>) -> Infra {
     let is_refused = infrastructure_refusal(draft).is_some();
     let intent = match &draft.parameters {
         Ok(parameters) if !ports.is_empty() && !is_refused && !is_going => {
-            Intent::Make(parameters.clone())
+            Intent::Make(Arc::new(parameters.clone()))
         }
         _ => Intent::Keep,
     };

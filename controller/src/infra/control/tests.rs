@@ -315,7 +315,7 @@ fn a_strangers_object_is_left_alone_and_said_to_be_in_the_way() {
         "{why}"
     );
     cluster.objects.remove(&service);
-    cluster.now += Duration::from_secs(60);
+    cluster.now += Duration::from_mins(1);
     cluster.settle();
     assert!(cluster.kinds().contains(&ResourceKind::Service));
     assert_eq!(cluster.trouble(), None);

@@ -35,18 +35,19 @@ pub(super) fn body(subject: &Subject<'_>) -> Json {
     let ports: Vec<Json> = ports.map(|port| self::port(*port, node_ports)).collect();
     spec.insert("ports".to_owned(), ports.into());
     if service_type != ServiceType::ClusterIp {
-        insert(&mut spec, "externalTrafficPolicy", external_traffic_policy);
+        let policy = external_traffic_policy.as_ref();
+        insert(&mut spec, "externalTrafficPolicy", policy);
     }
     if service_type == ServiceType::LoadBalancer {
-        insert(&mut spec, "loadBalancerClass", load_balancer_class);
-        let ranges = load_balancer_source_ranges;
+        insert(&mut spec, "loadBalancerClass", load_balancer_class.as_ref());
+        let ranges = load_balancer_source_ranges.as_ref();
         insert(&mut spec, "loadBalancerSourceRanges", ranges);
     }
     ask_for_addresses(subject, &service_type, &mut spec);
     json!({ "spec": spec })
 }
 
-fn insert<T: serde::Serialize>(spec: &mut Map<String, Json>, field: &str, value: &Option<T>) {
+fn insert<T: serde::Serialize>(spec: &mut Map<String, Json>, field: &str, value: Option<&T>) {
     if let Some(value) = value {
         spec.insert(field.to_owned(), json!(value));
     }
