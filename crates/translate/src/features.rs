@@ -42,6 +42,11 @@ pub const SUPPORTED: &[Feature] = &[
         "hostnames/isolation",
     ),
     feature(
+        "GatewayInfrastructure",
+        "labels, annotations and parameters of what is made for a Gateway",
+        "infrastructure/labels-and-annotations",
+    ),
+    feature(
         "GatewayPort8080",
         "listeners on port 8080",
         "listeners/several-ports-and-hostnames",
@@ -50,6 +55,11 @@ pub const SUPPORTED: &[Feature] = &[
         "GatewayRouteHostnameIntersectionPrecedence",
         "precedence by the hostnames as written in the route",
         "hostnames/intersections",
+    ),
+    feature(
+        "GatewayStaticAddresses",
+        "addresses asked for in spec.addresses, or why they cannot be had",
+        "infrastructure/address-not-given",
     ),
     feature("HTTPRoute", "HTTP routing", "walkthroughs/w1"),
     feature(
