@@ -29,17 +29,17 @@ use crate::exit::Exit;
 fn main() -> ExitCode {
     let Args { command } = Args::parse();
     let exit = match command {
-        Command::Standalone(args) => serve(&args.serve.log.clone(), async {
+        Command::Standalone(args) => serve(&args.serve.log.clone(), Threads::PerCpu, async {
             let config = args.try_into().map_err(told)?;
             standalone::run(config).await.map_err(told)
         }),
-        Command::Demo(args) => serve(&args.log.clone(), async {
+        Command::Demo(args) => serve(&args.log.clone(), Threads::PerCpu, async {
             demo::run(args).await.map_err(told)
         }),
-        Command::Controller(args) => serve(&args.log.clone(), async {
+        Command::Controller(args) => serve(&args.log.clone(), Threads::PerCpu, async {
             controller::run(args.into()).await.map_err(told)
         }),
-        Command::Dataplane(args) => serve(&args.log.clone(), async {
+        Command::Dataplane(args) => serve(&args.log.clone(), Threads::Two, async {
             let config = args.try_into().map_err(told)?;
             dataplane::run(config).await.map_err(told)
         }),
@@ -53,13 +53,26 @@ fn main() -> ExitCode {
     exit.unwrap_or_else(|exit| exit).into()
 }
 
+/// The threads of the runtime around what serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Threads {
+    PerCpu,
+    /// For a data plane, whose workers have their own: one to apply, and one to answer meanwhile.
+    Two,
+}
+
 /// Runs what serves, with logs and a runtime.
 fn serve(
     log: &args::LogArgs,
+    threads: Threads,
     work: impl Future<Output = Result<Exit, Exit>>,
 ) -> Result<Exit, Exit> {
     logging::start(log).map_err(|error| told(format!("--log: {error}")))?;
-    let runtime = tokio::runtime::Runtime::new().map_err(told)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if threads == Threads::Two {
+        runtime.worker_threads(2);
+    }
+    let runtime = runtime.enable_all().build().map_err(told)?;
     let exit = runtime.block_on(work);
     runtime.shutdown_background();
     exit
