@@ -191,16 +191,16 @@ fn account(user: String) -> Result<ServiceAccount, Refusal> {
 }
 
 /// The pod with the Gateway it may serve.
-pub(crate) fn pod(bearer: Bearer, accounts: &Accounts) -> Result<Pod, Refusal> {
+pub(crate) fn pod(bearer: &Bearer, accounts: &Accounts) -> Result<Pod, Refusal> {
     let Bearer { account, pod, uid } = bearer;
-    match accounts.get(&account) {
+    match accounts.get(account) {
         Some(gateway) => Ok(Pod {
             gateway: gateway.clone(),
-            name: pod,
-            uid,
+            name: Arc::clone(pod),
+            uid: Arc::clone(uid),
         }),
         None => {
-            let ServiceAccount { namespace, name } = account;
+            let ServiceAccount { namespace, name } = account.clone();
             Err(Refusal::NoGateway { namespace, name })
         }
     }

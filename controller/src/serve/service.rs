@@ -12,7 +12,7 @@ use tonic::Status;
 
 pub(crate) use self::call::{Occupied, answer};
 use self::registry::Registry;
-use super::identity::{Accounts, Pod, Review};
+use super::identity::{Accounts, Pod, Review, ServiceAccount};
 use super::metrics::ServeMetrics;
 use super::publisher::Publisher;
 use super::roster::{Note, Roster};
@@ -99,11 +99,10 @@ impl Streams {
 
 impl Shared {
     /// Returns when a stream must end, with what its pod is told.
-    async fn must_end(&self, pod: &Pod) -> Status {
+    async fn must_end(&self, account: &ServiceAccount, pod: &Pod) -> Status {
         let revoked = async {
             let mut accounts = self.accounts.clone();
-            let serves =
-                |accounts: &Arc<Accounts>| accounts.values().any(|gateway| *gateway == pod.gateway);
+            let serves = |accounts: &Arc<Accounts>| accounts.get(account) == Some(&pod.gateway);
             let _ = accounts.wait_for(|accounts| !serves(accounts)).await;
         };
         let deposed = async {

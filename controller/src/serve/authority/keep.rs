@@ -183,3 +183,6 @@ enum Written {
     Yes,
     No,
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ fn accounts() -> Accounts {
 
 #[test]
 fn a_bound_token_of_a_gateways_account_is_that_gateways_pod() {
-    let pod = pod(bearer(genuine()).unwrap(), &accounts()).unwrap();
+    let pod = pod(&bearer(genuine()).unwrap(), &accounts()).unwrap();
     assert_eq!(pod.gateway, ObjectKey::new("default", "g"));
     assert_eq!((&*pod.name, &*pod.uid), ("g-portcullis-1", "uid"));
 }
@@ -92,7 +92,7 @@ fn other_tokens_are_refused_with_the_reason() {
 #[test]
 fn an_account_of_no_gateway_is_refused() {
     let other = user(|user| user.username = Some("system:serviceaccount:x:default".to_owned()));
-    let refusal = pod(bearer(other).unwrap(), &accounts()).unwrap_err();
+    let refusal = pod(&bearer(other).unwrap(), &accounts()).unwrap_err();
     let text = "service account x/default is of no Gateway's data planes";
     assert_eq!(refusal.to_string(), text);
     assert_eq!(Status::from(refusal).code(), Code::PermissionDenied);

@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::talk::Visit;
 use super::{Shared, Streams, not_the_leader};
-use crate::serve::identity::{self, Pod, Refusal};
+use crate::serve::identity::{self, Bearer, Pod, Refusal};
 
 /// What `proto/portcullis/v1/state.proto` calls it.
 const METHOD: &str = "/portcullis.v1.Configuration/Stream";
@@ -147,17 +147,18 @@ impl Shared {
         if !self.leadership.is_held() {
             return Err(not_the_leader());
         }
-        let pod = self.identify(request).await.inspect_err(|refusal| {
+        let identified = self.identify(request).await.inspect_err(|refusal| {
             tracing::warn!(%refusal, "a data plane's stream was refused");
-        })?;
+        });
+        let (bearer, pod) = identified?;
         let Some(seat) = self.registry.enter(&pod) else {
             return Err(Status::resource_exhausted("too many streams"));
         };
-        let visit = Visit::new(Arc::clone(self), pod, seat);
+        let visit = Visit::new(Arc::clone(self), bearer.account, pod, seat);
         Ok((visit, occupied.occupy()))
     }
 
-    async fn identify<T>(&self, request: &Request<T>) -> Result<Pod, Refusal> {
+    async fn identify<T>(&self, request: &Request<T>) -> Result<(Bearer, Pod), Refusal> {
         let token = identity::token(request.metadata().as_ref())?;
         let answer = {
             // The semaphore is never closed.
@@ -165,6 +166,7 @@ impl Shared {
             self.review.review(token).await
         };
         let bearer = identity::bearer(answer.map_err(Refusal::NoReview)?)?;
-        identity::pod(bearer, &self.accounts.borrow())
+        let pod = identity::pod(&bearer, &self.accounts.borrow())?;
+        Ok((bearer, pod))
     }
 }

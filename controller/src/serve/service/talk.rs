@@ -14,7 +14,7 @@ use tonic::{Status, Streaming};
 use super::registry::Seat;
 use super::{HELLO_TIMEOUT, Shared};
 use crate::serve::StreamState;
-use crate::serve::identity::{Pod, Refusal};
+use crate::serve::identity::{Pod, Refusal, ServiceAccount};
 use crate::serve::metrics::UpdateKind;
 use crate::serve::publisher::{Channel, Newest};
 use crate::serve::roster::{Note, What};
@@ -29,6 +29,7 @@ pub(super) type Sender = mpsc::Sender<Result<Bytes, Status>>;
 /// A pod that was let in.
 pub(super) struct Visit {
     shared: Arc<Shared>,
+    account: ServiceAccount,
     pod: Pod,
     seat: Seat,
 }
@@ -48,13 +49,23 @@ impl<E: Into<Status>> From<E> for End {
 }
 
 impl Visit {
-    pub(super) fn new(shared: Arc<Shared>, pod: Pod, seat: Seat) -> Self {
-        Self { shared, pod, seat }
+    pub(super) fn new(shared: Arc<Shared>, account: ServiceAccount, pod: Pod, seat: Seat) -> Self {
+        Self {
+            shared,
+            account,
+            pod,
+            seat,
+        }
     }
 
     /// Stays until the stream ends.
     pub(super) async fn stay(self, messages: Streaming<DataPlaneMessage>, out: Sender) {
-        let Self { shared, pod, seat } = self;
+        let Self {
+            shared,
+            account,
+            pod,
+            seat,
+        } = self;
         let Seat { number, displaced } = seat;
         let talk = Talk {
             shared: &shared,
@@ -66,7 +77,7 @@ impl Visit {
         let _open = shared.metrics.stream();
         let end = tokio::select! {
             end = talk.run() => end,
-            status = shared.must_end(&pod) => End::Told(status),
+            status = shared.must_end(&account, &pod) => End::Told(status),
             _ = displaced => End::Told(Status::aborted("this pod has come on another stream")),
         };
         let Pod { gateway, name, .. } = &pod;
