@@ -58,13 +58,14 @@ pub(crate) async fn run(config: config::DataPlane) -> Result<Exit, RunError> {
     let SourceConfig { gateway, .. } = &source;
     let shown = Shown(Arc::clone(&data_plane));
     admin.register(gateway.clone(), Arc::new(shown));
-    let _health = AdminServer::health(health, Arc::clone(&admin))
+    let health = AdminServer::health(health, Arc::clone(&admin))
         .await
         .map_err(listen("--health", health))?;
-    let _admin = AdminServer::start(admin_address, Arc::clone(&admin))
+    let pages = AdminServer::start(admin_address, Arc::clone(&admin))
         .await
         .map_err(listen("--admin", admin_address))?;
-    tracing::info!(%gateway, controller = %source.controller, %health, "data plane started");
+    let (health_at, admin_at) = (health.local_addr(), pages.local_addr());
+    tracing::info!(%gateway, health = %health_at, admin = %admin_at, "data plane started");
 
     // To the end: what changes while it drains counts for the requests that still come.
     let following = source::follow(source, Arc::clone(&data_plane), metrics.stream());
