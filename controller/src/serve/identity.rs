@@ -193,17 +193,15 @@ fn account(user: String) -> Result<ServiceAccount, Refusal> {
 /// The pod with the Gateway it may serve.
 pub(crate) fn pod(bearer: &Bearer, accounts: &Accounts) -> Result<Pod, Refusal> {
     let Bearer { account, pod, uid } = bearer;
-    match accounts.get(account) {
-        Some(gateway) => Ok(Pod {
-            gateway: gateway.clone(),
-            name: Arc::clone(pod),
-            uid: Arc::clone(uid),
-        }),
-        None => {
-            let ServiceAccount { namespace, name } = account.clone();
-            Err(Refusal::NoGateway { namespace, name })
-        }
-    }
+    let Some(gateway) = accounts.get(account) else {
+        let ServiceAccount { namespace, name } = account.clone();
+        return Err(Refusal::NoGateway { namespace, name });
+    };
+    Ok(Pod {
+        gateway: gateway.clone(),
+        name: Arc::clone(pod),
+        uid: Arc::clone(uid),
+    })
 }
 
 #[cfg(test)]

@@ -52,12 +52,11 @@ impl Update {
     /// What leads a holder of `old`, or of nothing, to `new`, each with the version it has.
     pub fn of(old: Option<(&Snapshot, Version)>, new: (&Snapshot, Version)) -> Self {
         let (new, version) = new;
-        let (base, delta) = match old {
-            Some((old, held)) => (Base::Version(held), diff(old, new)),
-            None => {
-                let nothing = Snapshot::empty(new.gateway.clone(), new.generation);
-                (Base::Empty, diff(&nothing, new))
-            }
+        let (base, delta) = if let Some((old, held)) = old {
+            (Base::Version(held), diff(old, new))
+        } else {
+            let nothing = Snapshot::empty(new.gateway.clone(), new.generation);
+            (Base::Empty, diff(&nothing, new))
         };
         Self {
             version,

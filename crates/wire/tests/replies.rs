@@ -1,5 +1,7 @@
 //! What data planes say, there and back, and what is refused of it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 
 use portcullis_ir::{ListenerId, ObjectKey, PortKey, Transport, Version};

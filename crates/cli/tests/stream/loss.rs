@@ -1,6 +1,7 @@
 //! Controllers and pods that go away.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use portcullis_dataplane::source;
 
@@ -108,7 +109,7 @@ fn a_gateway_that_is_gone_ends_its_streams() {
     controller.publish(&snapshot(1, 1));
     let pod = Pod::start(&authority, &controller.url());
     pod.until_it_serves(1);
-    controller.accounts.send_replace(Default::default());
+    controller.accounts.send_replace(Arc::default());
     until("its stream has ended and is refused", || {
         (controller.metrics.refused.value() > 0).then_some(())
     });

@@ -89,7 +89,9 @@ fn pods_of_one_gateway_are_served_alike_and_of_others_apart() {
     other.until_it_serves(7);
     assert_eq!(other.loaded().routes.len(), 1);
     controller.publish(&snapshot(2, 3));
-    pods.iter().for_each(|pod| pod.until_it_serves(2));
+    for pod in &pods {
+        pod.until_it_serves(2);
+    }
     assert_eq!(other.generation(), Some(7));
 }
 
