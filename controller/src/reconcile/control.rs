@@ -140,6 +140,9 @@ impl Control {
             self.is_dirty |= self.ask.answer(kind, &key);
         }
         let old = self.objects.insert(object.clone());
+        if old.as_ref().is_some_and(|old| is_same_version(old, &object)) {
+            return; // told again, as after a broken watch
+        }
         self.note(old.as_ref(), Some(&object));
         if self.desk.tells_of(kind, &key) {
             self.seen.push(object);
@@ -301,6 +304,15 @@ impl Control {
             step.infra.clone_from(&self.wanted);
         }
     }
+}
+
+/// Whether two states of an object are one and the same to the API server.
+fn is_same_version(old: &AnyObject, new: &AnyObject) -> bool {
+    let version = |object: &AnyObject| {
+        let metadata = object.metadata();
+        metadata.uid.clone().zip(metadata.resource_version.clone())
+    };
+    version(old).is_some_and(|old| version(new) == Some(old))
 }
 
 /// The name of an object as the IR has it.

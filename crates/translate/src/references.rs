@@ -10,6 +10,8 @@
 
 mod outgoing;
 mod significance;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
