@@ -140,7 +140,10 @@ impl Control {
             self.is_dirty |= self.ask.answer(kind, &key);
         }
         let old = self.objects.insert(object.clone());
-        if old.as_ref().is_some_and(|old| is_same_version(old, &object)) {
+        if old
+            .as_ref()
+            .is_some_and(|old| is_same_version(old, &object))
+        {
             return; // told again, as after a broken watch
         }
         self.note(old.as_ref(), Some(&object));

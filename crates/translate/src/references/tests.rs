@@ -6,7 +6,7 @@ use portcullis_api::status::{RouteParentStatus, RouteStatus};
 use portcullis_api::{GatewayParameters, HttpRoute, ReferenceGrant, manifest};
 
 use super::*;
-use crate::backends::SERVICE_NAME;
+use crate::world::SERVICE_NAME;
 
 const OURS: &str = "portcullis.dev/gateway-controller";
 
