@@ -173,7 +173,7 @@ impl Control {
     pub fn observed(&mut self, event: infra::Event) {
         self.is_dirty |= match event {
             infra::Event::Observed { gateway, observed } => {
-                self.fleet.observe(gateway, observed) == Effect::Changed
+                self.fleet.observe(&gateway, observed) == Effect::Changed
             }
             infra::Event::InSync => !std::mem::replace(&mut self.is_fleet_complete, true),
         };

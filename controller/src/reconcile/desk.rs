@@ -154,17 +154,14 @@ impl Desk {
                 self.due.insert(subject);
                 continue;
             }
-            let news = match kind {
-                Kind::Gateway => {
-                    let object = view.objects.gateways.get(key);
-                    let status = self.statuses.gateways.get(key);
-                    tell(&mut self.gateways, (key, object, status), view.now)
-                }
-                _ => {
-                    let object = view.objects.listener_sets.get(key);
-                    let status = self.statuses.listener_sets.get(key);
-                    tell(&mut self.listener_sets, (key, object, status), view.now)
-                }
+            let news = if *kind == Kind::Gateway {
+                let object = view.objects.gateways.get(key);
+                let status = self.statuses.gateways.get(key);
+                tell(&mut self.gateways, (key, object, status), view.now)
+            } else {
+                let object = view.objects.listener_sets.get(key);
+                let status = self.statuses.listener_sets.get(key);
+                tell(&mut self.listener_sets, (key, object, status), view.now)
             };
             let live = view.objects.find(*kind, key);
             if let (Some(live), Some(status)) = (live, news.status) {

@@ -44,7 +44,7 @@ struct Stream {
 
 impl Fleet {
     /// There is this in the cluster for a Gateway.
-    pub(super) fn observe(&mut self, gateway: ObjectKey, observed: Observed) -> Effect {
+    pub(super) fn observe(&mut self, gateway: &ObjectKey, observed: Observed) -> Effect {
         self.change(gateway, |planes| {
             planes.observed = observed;
             planes.forget_strangers();
@@ -58,7 +58,7 @@ impl Fleet {
             pod,
             state,
         } = report;
-        self.change(gateway, |planes| {
+        self.change(&gateway, |planes| {
             planes.streams.entry(pod).or_default().take(state);
             planes.forget_strangers();
         })
@@ -88,13 +88,13 @@ impl Fleet {
         ready.all(|(_, stream)| stream.is_some_and(|stream| stream.has_reported))
     }
 
-    fn change(&mut self, gateway: ObjectKey, change: impl FnOnce(&mut DataPlanes)) -> Effect {
+    fn change(&mut self, gateway: &ObjectKey, change: impl FnOnce(&mut DataPlanes)) -> Effect {
         let planes = self.gateways.entry(gateway.clone()).or_default();
         let before = (planes.facts(), planes.is_waited_for());
         change(planes);
         let after = (planes.facts(), planes.is_waited_for());
         if planes.observed == Observed::default() && planes.streams.is_empty() {
-            self.gateways.remove(&gateway);
+            self.gateways.remove(gateway);
         }
         if before == after {
             Effect::Unchanged

@@ -9,18 +9,23 @@ use super::*;
 
 const OURS: &str = "portcullis.dev/gateway-controller";
 
+/// Statuses with their versions.
+type Stored = BTreeMap<Subject, (u32, Value)>;
+
+type Meddle = Box<dyn FnMut(&mut Stored) + Send>;
+
 /// An API server with one kind of object, that counts and can be meddled with.
 #[derive(Clone, Default)]
 struct Fake(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    objects: BTreeMap<Subject, (u32, Value)>,
+    objects: Stored,
     reads: usize,
     writes: usize,
     conflicts: usize,
     /// Called before each write is looked at.
-    meddle: Option<Box<dyn FnMut(&mut BTreeMap<Subject, (u32, Value)>) + Send>>,
+    meddle: Option<Meddle>,
 }
 
 impl StatusServer for Fake {
