@@ -198,7 +198,7 @@ fn place_one<K: RouteKind>(key: &ObjectKey, work: &mut Work<'_>) -> Placement {
 /// A parentRef that leads to a Gateway of ours.
 struct ParentRef<'r, 'w> {
     reference: &'r ParentReference,
-    owner: Owner,
+    owner: &'w Owner,
     parent: &'w Parent,
 }
 
@@ -244,7 +244,7 @@ impl<'a, K: RouteKind> Route<'a, K> {
                 let key = ObjectKey::new(namespace, target.name);
                 let owner = Owner { kind, key };
                 work.world.note(Fact::Parent(owner.clone()));
-                let parent = work.parents.get(&owner)?;
+                let (owner, parent) = work.parents.get_key_value(&owner)?;
                 Some(ParentRef {
                     reference,
                     owner,
@@ -308,7 +308,7 @@ impl<'a, K: RouteKind> Route<'a, K> {
             hostnames,
         };
         let listeners = &parent.parent.listeners;
-        attach(candidate, parent.reference, &parent.owner, listeners, world)
+        attach(candidate, parent.reference, parent.owner, listeners, world)
     }
 
     /// What a Gateway gets of the route, of one that is refused too: its rules answer 500. If it

@@ -27,7 +27,7 @@ use portcullis_translate::{
 use self::addresses::Asked;
 pub(crate) use self::addresses::{Network, overlap};
 use crate::status::changes::Change;
-use crate::status::listing::listing;
+use crate::status::listing::{Difference, Listing};
 
 /// The controller that our GatewayClasses name.
 pub(crate) const CONTROLLER: &str = crate::args::CONTROLLER_NAME;
@@ -74,7 +74,7 @@ pub(crate) struct Control {
     translator: Translator,
     contents: Contents,
     gateways: BTreeMap<portcullis_ir::ObjectKey, Served>,
-    listing: Arc<Objects>,
+    listing: Listing,
     recheck_at: Option<i64>,
 }
 
@@ -94,7 +94,7 @@ impl Control {
             translator: Translator::new(Options::new(controller_name)),
             contents: Contents::default(),
             gateways: BTreeMap::new(),
-            listing: Arc::default(),
+            listing: Listing::default(),
             recheck_at: None,
         }
     }
@@ -104,7 +104,7 @@ impl Control {
         imply_class(&mut contents.objects);
         self.contents = contents;
         let mut step = self.translate(now);
-        let hints = hints::hints(&self.contents, &self.listing);
+        let hints = hints::hints(&self.contents, self.listing.shown());
         step.findings = Some(Findings {
             findings: self
                 .contents
@@ -169,15 +169,14 @@ impl Control {
             .map(|(key, output)| (key.clone(), Arc::clone(&output.snapshot)))
             .collect();
         let (orders, news) = self.order(snapshots);
-        let listing = listing(&self.contents.objects, &statuses, &self.listing, now);
         let mut step = Step {
             orders,
             news,
             ..Step::default()
         };
-        if *self.listing != listing {
-            self.listing = Arc::new(listing);
-            step.listing = Some(Arc::clone(&self.listing));
+        let difference = (self.listing).update(&self.contents.objects, statuses, now);
+        if difference == Difference::Some {
+            step.listing = Some(Arc::clone(self.listing.shown()));
         }
         step
     }

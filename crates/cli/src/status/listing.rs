@@ -1,86 +1,159 @@
 //! Objects with what is said about them, as the API server would hold them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_api::meta::{Object, Spec, Time};
-use portcullis_api::{ObjectKey, Objects};
+use portcullis_api::{ObjectChange, ObjectKey, Objects};
 use portcullis_translate::status::{Conditioned, carry_transition_times};
 use portcullis_translate::{StatusMap, Statuses};
 
 type Map<S> = BTreeMap<ObjectKey, Arc<Object<S>>>;
 
-/// The objects that have a status, with it.
+/// The objects that have a status, with it; brought up to date at a cost that goes with what
+/// changed.
 ///
 /// `metadata.creationTimestamp` is filled in: an object that the user gave none was created when it
 /// was first seen. An object about which nothing changed is the same in memory as before.
-pub(crate) fn listing(
-    objects: &Objects,
-    statuses: &Statuses,
-    before: &Objects,
-    now: &Time,
-) -> Objects {
-    let Statuses {
-        gateway_classes,
-        gateways,
-        listener_sets,
-        http_routes,
-    } = statuses;
-    Objects {
-        gateway_classes: shown(
-            &objects.gateway_classes,
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// As the user wrote them.
+    objects: Objects,
+    statuses: Statuses,
+    shown: Arc<Objects>,
+}
+
+/// Whether an update made a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Difference {
+    None,
+    Some,
+}
+
+impl Listing {
+    /// The objects with their statuses.
+    pub(crate) fn shown(&self) -> &Arc<Objects> {
+        &self.shown
+    }
+
+    /// These are the objects now, and their statuses.
+    pub(crate) fn update(
+        &mut self,
+        objects: &Objects,
+        statuses: Statuses,
+        now: &Time,
+    ) -> Difference {
+        let changes = self.objects.follow(objects);
+        let before = std::mem::replace(&mut self.statuses, statuses);
+        let Statuses {
             gateway_classes,
-            &before.gateway_classes,
-            now,
-        ),
-        gateways: shown(&objects.gateways, gateways, &before.gateways, now),
-        listener_sets: shown(
-            &objects.listener_sets,
+            gateways,
             listener_sets,
-            &before.listener_sets,
+            http_routes,
+        } = &self.statuses;
+        let shown = &*self.shown;
+        let update = Update {
+            changes: &changes,
             now,
-        ),
-        http_routes: shown(&objects.http_routes, http_routes, &before.http_routes, now),
-        ..Objects::default()
+        };
+        let gateway_classes = update.of(
+            (&objects.gateway_classes, &shown.gateway_classes),
+            (&before.gateway_classes, gateway_classes),
+        );
+        let gateways = update.of(
+            (&objects.gateways, &shown.gateways),
+            (&before.gateways, gateways),
+        );
+        let listener_sets = update.of(
+            (&objects.listener_sets, &shown.listener_sets),
+            (&before.listener_sets, listener_sets),
+        );
+        let http_routes = update.of(
+            (&objects.http_routes, &shown.http_routes),
+            (&before.http_routes, http_routes),
+        );
+        let is_same = gateway_classes.is_empty()
+            && gateways.is_empty()
+            && listener_sets.is_empty()
+            && http_routes.is_empty();
+        if is_same {
+            return Difference::None;
+        }
+        let shown = Arc::make_mut(&mut self.shown);
+        put(&mut shown.gateway_classes, gateway_classes);
+        put(&mut shown.gateways, gateways);
+        put(&mut shown.listener_sets, listener_sets);
+        put(&mut shown.http_routes, http_routes);
+        Difference::Some
     }
 }
 
-fn shown<S: Spec>(
-    objects: &Map<S>,
-    statuses: &StatusMap<S::Status>,
-    before: &Map<S>,
-    now: &Time,
-) -> Map<S>
-where
-    S::Status: Conditioned,
-{
-    let with_status = |(key, status): (&ObjectKey, &Arc<S::Status>)| {
-        let object = objects.get(key)?;
-        let old = before.get(key);
-        let mut status = S::Status::clone(status);
-        carry_transition_times(old.and_then(|old| old.status.as_ref()), &mut status, now);
+/// What is to be shown of some objects; `None`: nothing any more.
+type News<S> = Vec<(ObjectKey, Option<Arc<Object<S>>>)>;
+
+fn put<S: Spec>(shown: &mut Map<S>, news: News<S>) {
+    for (key, object) in news {
+        match object {
+            Some(object) => shown.insert(key, object),
+            None => shown.remove(&key),
+        };
+    }
+}
+
+struct Update<'a> {
+    changes: &'a [ObjectChange],
+    now: &'a Time,
+}
+
+impl Update<'_> {
+    /// What is new of one kind.
+    fn of<S: Spec>(
+        &self,
+        (objects, shown): (&Map<S>, &Map<S>),
+        (before, statuses): (&StatusMap<S::Status>, &StatusMap<S::Status>),
+    ) -> News<S>
+    where
+        S::Status: Conditioned,
+    {
+        let is_of_kind = |change: &&ObjectChange| change.kind == S::KIND;
+        let of_objects = self.changes.iter().filter(is_of_kind);
+        let of_statuses = statuses.changes_since(before);
+        let dirty: BTreeSet<&ObjectKey> = of_objects
+            .map(|change| &change.key)
+            .chain(of_statuses.map(|change| change.key))
+            .collect();
+        let news = dirty.into_iter().filter_map(|key| {
+            let old = shown.get(key);
+            let new = match (objects.get(key), statuses.get(key)) {
+                (Some(object), Some(status)) => Some(self.with_status(object, status, old)),
+                _ => None,
+            };
+            (new.as_ref() != old).then(|| (key.clone(), new))
+        });
+        news.collect()
+    }
+
+    fn with_status<S: Spec>(
+        &self,
+        object: &Object<S>,
+        status: &S::Status,
+        old: Option<&Arc<Object<S>>>,
+    ) -> Arc<Object<S>>
+    where
+        S::Status: Conditioned,
+    {
+        let mut status = status.clone();
+        let old_status = old.and_then(|old| old.status.as_ref());
+        carry_transition_times(old_status, &mut status, self.now);
         let mut metadata = object.metadata.clone();
         if metadata.creation_timestamp.is_none() {
             let first_seen = old.and_then(|old| old.metadata.creation_timestamp.clone());
-            metadata.creation_timestamp = Some(first_seen.unwrap_or_else(|| now.clone()));
+            metadata.creation_timestamp = Some(first_seen.unwrap_or_else(|| self.now.clone()));
         }
-        let is_same = |old: &&Arc<Object<S>>| {
-            old.metadata == metadata
-                && old.spec == object.spec
-                && old.status.as_ref() == Some(&status)
-        };
-        if let Some(same) = old.filter(is_same) {
-            return Some((key.clone(), Arc::clone(same)));
-        }
-        let spec = object.spec.clone();
-        Some((
-            key.clone(),
-            Arc::new(Object {
-                metadata,
-                spec,
-                status: Some(status),
-            }),
-        ))
-    };
-    statuses.iter().filter_map(with_status).collect()
+        Arc::new(Object {
+            metadata,
+            spec: object.spec.clone(),
+            status: Some(status),
+        })
+    }
 }
