@@ -54,9 +54,10 @@ impl Held {
 }
 
 fn status(code: u16) -> Vec<u8> {
+    let reason = if code == 404 { "NotFound" } else { "Conflict" };
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure",
-        "message": "no", "reason": "no", "code": code,
+        "message": reason, "reason": reason, "code": code,
     });
     status.to_string().into_bytes()
 }
