@@ -19,10 +19,9 @@ use prost::Message;
 
 /// As it goes over the wire.
 fn bytes(update: &Update) -> Vec<u8> {
-    let mut parts = update.parts_of(usize::MAX);
-    let whole = parts.next().unwrap().encode_to_vec();
-    assert_eq!(parts.next(), None);
-    whole
+    let parts: Vec<_> = update.parts_of(usize::MAX).collect();
+    assert_eq!(parts.len(), 1);
+    parts[0].encode_to_vec()
 }
 
 #[derive(Debug)]

@@ -69,13 +69,14 @@ fn version(installed: &Installed, generation: i64) -> Condition {
             generation,
         );
     }
-    let unknown = unknown.into_iter().map(|(crd, version)| match version {
+    let named = |(crd, version): (_, Option<_>)| match version {
         Some(version) => format!("{crd} ({version})"),
         None => format!("{crd} (no bundle-version annotation)"),
-    });
+    };
+    let unknown: Vec<_> = unknown.into_iter().map(named).collect();
     let mut message = format!(
         "{range}; these CRDs are of another version and served as well as may be: {}",
-        Vec::from_iter(unknown).join(", ")
+        unknown.join(", ")
     );
     if !known.is_empty() {
         message.push_str("; others are ");
