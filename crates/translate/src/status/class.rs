@@ -69,7 +69,7 @@ fn version(installed: &Installed, generation: i64) -> Condition {
             generation,
         );
     }
-    let named = |(crd, version): (_, Option<_>)| match version {
+    let named = |(crd, version): (&String, &Option<String>)| match version {
         Some(version) => format!("{crd} ({version})"),
         None => format!("{crd} (no bundle-version annotation)"),
     };
