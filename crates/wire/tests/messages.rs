@@ -1,7 +1,5 @@
 //! Messages there and back, changes, and what is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::sync::Arc;
 
 use portcullis_ir::{HostPattern, Listener, ListenerId, ListenerProtocol, ObjectKey, RouteId};

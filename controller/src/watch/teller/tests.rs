@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 use crate::watch::sighting::Sighting;
 
-fn sighting(name: &str, spec: serde_json::Value) -> Sighting {
+fn sighting(name: &str, spec: &serde_json::Value) -> Sighting {
     let object = json!({"metadata": {"name": name, "namespace": "default"}, "spec": spec});
     serde_json::from_value(object).unwrap()
 }
@@ -41,7 +41,7 @@ fn shown(events: &[Event]) -> Vec<String> {
 #[test]
 fn a_kind_is_in_sync_when_every_scope_is_and_says_so_once() {
     let mut teller = Teller::new(Kind::HttpRoute, 2);
-    let good = || sighting("a", json!({}));
+    let good = || sighting("a", &json!({}));
     let events = teller.tell(0, changes(vec![("a", Some(good()))], Progress::InSync));
     assert_eq!(shown(&events), [r#"+["a"] -[]"#]);
     let events = teller.tell(1, changes(vec![], Progress::InSync));
@@ -68,14 +68,14 @@ fn a_kind_may_go_and_come_back() {
 #[test]
 fn an_unreadable_object_does_not_stop_the_others() {
     let mut teller = Teller::new(Kind::HttpRoute, 1);
-    let bad = || sighting("b", json!({"rules": "none"}));
+    let bad = || sighting("b", &json!({"rules": "none"}));
     let events = teller.tell(
         0,
         changes(
             vec![
-                ("a", Some(sighting("a", json!({})))),
+                ("a", Some(sighting("a", &json!({})))),
                 ("b", Some(bad())),
-                ("c", Some(sighting("c", json!({})))),
+                ("c", Some(sighting("c", &json!({})))),
             ],
             Progress::InSync,
         ),
