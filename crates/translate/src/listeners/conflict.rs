@@ -88,7 +88,7 @@ impl<'l> Standing<'l> {
 
     /// Whoever has the port under another protocol, or the hostname on it; in their order.
     fn rivals(&self, listener: &'l ListenerDraft<'_>) -> Vec<usize> {
-        let Some(port) = listener.port_key().filter(|_| listener.is_bound()) else {
+        let Some(port) = listener.port_key() else {
             return Vec::new();
         };
         let own = family(&listener.spec.protocol);
@@ -112,10 +112,20 @@ fn against_earlier_owners<'l>(
     standing: &Standing<'l>,
     listener: &'l ListenerDraft<'_>,
 ) -> Option<Mark> {
+    if !listener.is_bound() && !is_of_unsupported_protocol(listener) {
+        return None;
+    }
     let rivals = standing.rivals(listener).into_iter();
     let rivals = rivals.filter_map(|rival| listeners.get(rival));
     let earlier = rivals.filter(|rival| rival.owner != listener.owner);
     conflicts(listener, earlier, Names::Owned)
+}
+
+/// Such a listener is never bound, but it could not be either where its port is taken: then that
+/// is said, as it would be if the protocol were supported.
+fn is_of_unsupported_protocol(listener: &ListenerDraft<'_>) -> bool {
+    let refused = listener.refused.as_ref();
+    refused.is_some_and(|problem| problem.reason == ConditionReason::UnsupportedProtocol)
 }
 
 fn within_owner<'l>(
@@ -124,6 +134,9 @@ fn within_owner<'l>(
     index: usize,
     listener: &'l ListenerDraft<'_>,
 ) -> Option<Mark> {
+    if !listener.is_bound() {
+        return None;
+    }
     let rivals = standing.rivals(listener).into_iter();
     let others = rivals.filter(|rival| *rival != index);
     let others = others.filter_map(|rival| listeners.get(rival));
@@ -170,10 +183,10 @@ fn conflicts<'a, 'b: 'a>(
 }
 
 /// "**HTTP, HTTPS, TLS**: Port, Hostname. **TCP, UDP**: Port", and listeners of several protocols
-/// cannot share a port unless all are told apart by SNI. A listener that is refused for itself
-/// conflicts with nobody: it will not be bound.
+/// cannot share a port unless all are told apart by SNI. Nobody conflicts with a listener that is
+/// refused for itself: it will not be bound.
 fn conflict(a: &ListenerDraft<'_>, b: &ListenerDraft<'_>) -> Option<ConditionReason> {
-    if !a.is_bound() || !b.is_bound() || a.port_key() != b.port_key() {
+    if !b.is_bound() || a.port_key() != b.port_key() {
         return None;
     }
     if family(&a.spec.protocol) != family(&b.spec.protocol) {

@@ -36,11 +36,7 @@ pub(super) fn judge(
         return refused(Problem::new(ConditionReason::ParentNotAccepted, message));
     }
     let own: Vec<_> = listeners(set, gateway).collect();
-    let bad: Vec<String> = own
-        .iter()
-        .filter_map(|l| Some((&l.spec.name, l.defect()?)))
-        .map(|(name, problem)| format!("listener {name} is not accepted: {}", problem.message))
-        .collect();
+    let bad: Vec<String> = own.iter().filter_map(|listener| fault(listener)).collect();
     let message = joined(bad.iter().map(String::as_str));
     let problem = Problem::new(ConditionReason::ListenersNotValid, message);
     match bad.len() {
@@ -54,6 +50,20 @@ pub(super) fn judge(
             partly: Some(problem),
         },
     }
+}
+
+/// Why a listener is not valid, in words. One that was refused every certificate it names serves
+/// nobody and never did; one whose certificate is gone may serve on with the last.
+fn fault(listener: &ListenerDraft<'_>) -> Option<String> {
+    let name = &listener.spec.name;
+    if let Some(problem) = listener.defect() {
+        let message = &problem.message;
+        return Some(format!("listener {name} is not accepted: {message}"));
+    }
+    let tls = listener.tls.as_ref();
+    tls.filter(|tls| !tls.is_served() && !tls.may_keep_certificate())?;
+    let message = &listener.unresolved.first()?.message;
+    Some(format!("listener {name} has no certificate: {message}"))
 }
 
 /// The status of a ListenerSet.
