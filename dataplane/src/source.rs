@@ -1,6 +1,6 @@
 //! Where a data plane in a cluster gets its snapshots: the controller's stream.
 //!
-//! [`follow`] connects, says what is held, applies what comes and answers, for ever. Whatever goes
+//! [`follow()`] connects, says what is held, applies what comes and answers, for ever. Whatever goes
 //! wrong on the way, what is served stays: a broken update is refused, a lost controller is looked
 //! for again, and when it is found only what changed meanwhile is sent.
 

@@ -174,7 +174,7 @@ fn misquantified(resources: &Json) -> Vec<Misfit> {
 }
 
 /// "quantities must match the regular expression
-/// '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'" (Kubernetes)
+/// `^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$`" (Kubernetes)
 fn is_quantity(text: &str) -> bool {
     let text = text.strip_prefix(['+', '-']).unwrap_or(text);
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
