@@ -61,8 +61,17 @@ func passes(o options, plan ratchet.Plan, wanted ratchet.Wanted) []pass {
 	}
 	others := pass{name: "others", tests: plan.Others, flags: switchedOn(plan.Others, wanted)}
 	listed := pass{name: "listed", tests: plan.Listed, flags: switchedOn(plan.Listed, wanted)}
-	listed.flags = append(listed.flags, "-timeout-config-overrides="+shortTimeouts)
-	return slices.DeleteFunc([]pass{claim, others, listed}, func(p pass) bool { return len(p.tests) == 0 })
+	short := shortTimeouts
+	if len(plan.Claimed)+len(plan.Others) > 0 {
+		short += ";NamespacesMustBeReady:20" // the base resources are there already
+	}
+	listed.flags = append(listed.flags, "-timeout-config-overrides="+short)
+	all := slices.DeleteFunc([]pass{claim, others, listed}, func(p pass) bool { return len(p.tests) == 0 })
+	// The next pass needs the base resources again, and gets on sooner if they are there.
+	for i := range all[:max(0, len(all)-1)] {
+		all[i].flags = append(all[i].flags, "-cleanup-base-resources=false")
+	}
+	return all
 }
 
 // switchedOn are the flags that switch on every wanted feature and skip all tests but these.
