@@ -91,9 +91,9 @@ func TestPortsChangeInPlace(t *testing.T) {
 	before := identities(t, space, "gateway")
 	httpGateway(t, space, "gateway", 80, 8081)
 	programmed(t, space, "gateway")
-	if err := answers(address, 8081, "/steady", 200); err != nil {
-		t.Error("right after the Gateway was programmed:", err)
-	}
+	// The data plane listens by now; kube-proxy forwards the port in its own time.
+	took := eventually(t, current, "the new port answers", func() error { return answers(address, 8081, "/steady", 200) })
+	t.Logf("port 8081 answered %s after the Gateway was programmed", took.Round(time.Millisecond))
 	steady := startTraffic("http://" + net.JoinHostPort(address, "8081") + "/steady")
 	httpGateway(t, space, "gateway", 8081)
 	programmed(t, space, "gateway")
