@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_api::AnyObject;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::merge::{Context, has_foreign_parts, merge};
@@ -62,7 +62,7 @@ pub struct Job {
 pub enum Outcome {
     /// The status says what was wanted, as read or as answered.
     Settled(Live),
-    /// The object is gone, or another one has its name.
+    /// The object is gone, or another one has its name. Either is news that the watch brings too.
     Gone,
     /// It could not be written; perhaps later.
     Failed,
@@ -86,6 +86,9 @@ struct Item {
     vain: u32,
     /// Whether `wanted` changed since the last write.
     is_new: bool,
+    /// What of `wanted` the server did not keep when we wrote it: fields that an older CRD lacks.
+    /// To write that again would be in vain.
+    unkept: Map<String, Value>,
 }
 
 /// Whether a job of the item is under way.
@@ -141,6 +144,7 @@ impl Backlog {
         if let Some(item) = self.items.get_mut(&subject) {
             item.wanted = wanted;
             item.is_new = true;
+            item.unkept.clear();
             item.show(live, now);
         } else {
             let item = Item::new(live, wanted);
@@ -217,10 +221,16 @@ impl Backlog {
         let Some(item) = self.items.get_mut(subject) else {
             return; // forgotten meanwhile
         };
-        item.flight = Flight::Grounded;
+        let flight = std::mem::replace(&mut item.flight, Flight::Grounded);
         match outcome {
-            Outcome::Settled(live) => item.settle(live, now),
-            Outcome::Gone => return self.forget(subject),
+            Outcome::Settled(live) if item.is_of(&live.uid) => {
+                item.settle(live, subject, &self.controller_name, now);
+            }
+            // Of an object that had the name before.
+            Outcome::Settled(_) => {}
+            // Not forgotten: who has the name now is written as soon as the watch shows it.
+            Outcome::Gone if flight == Flight::Flying => return,
+            Outcome::Gone => {}
             Outcome::Failed => item.last_write = Some(now),
             Outcome::NotLeader => {}
         }
@@ -240,7 +250,14 @@ impl Item {
             pause: PAUSE,
             vain: 0,
             is_new: true,
+            unkept: Map::new(),
         }
+    }
+
+    /// Whether the watch showed this very object last, and not another one of its name.
+    fn is_of(&self, uid: &str) -> bool {
+        let seen = self.seen.metadata().uid.as_deref().unwrap_or_default();
+        seen.is_empty() || seen == uid
     }
 
     /// The watch shows the object like this.
@@ -252,6 +269,11 @@ impl Item {
             self.written = None;
         }
         self.seen = seen;
+        if let Some((written, _)) = &self.written
+            && !self.is_of(&written.uid)
+        {
+            self.written = None;
+        }
         self.expire(now);
     }
 
@@ -307,14 +329,23 @@ impl Item {
 
     /// Whether what is said is not what is wanted.
     fn differs(&self, subject: &Subject, controller_name: &str) -> bool {
+        let missing = self.missing(&self.live().status, subject, controller_name);
+        !missing.is_empty() && missing != self.unkept
+    }
+
+    /// What has to change in a status for it to say what is wanted.
+    fn missing(
+        &self,
+        status: &Value,
+        subject: &Subject,
+        controller_name: &str,
+    ) -> Map<String, Value> {
         let context = Context {
             kind: subject.kind,
             controller_name,
             now: "",
         };
-        !merge(context, &self.live().status, &self.wanted)
-            .patch
-            .is_empty()
+        merge(context, status, &self.wanted).patch
     }
 
     fn due_at(&mut self, now: Instant) -> Instant {
@@ -331,7 +362,10 @@ impl Item {
         now.max(last + pause)
     }
 
-    fn settle(&mut self, live: Live, now: Instant) {
+    fn settle(&mut self, live: Live, subject: &Subject, controller_name: &str, now: Instant) {
+        if !self.is_new {
+            self.unkept = self.missing(&live.status, subject, controller_name);
+        }
         let since = self
             .last_write
             .map(|last| now.saturating_duration_since(last));

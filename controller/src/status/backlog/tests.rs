@@ -9,11 +9,15 @@ const OURS: &str = "portcullis.dev/gateway-controller";
 
 /// A route as the watch shows it.
 fn shown(version: u32, status: &Value) -> AnyObject {
+    shown_of("1", version, status)
+}
+
+fn shown_of(uid: &str, version: u32, status: &Value) -> AnyObject {
     let status: Option<RouteStatus> = serde_json::from_value(status.clone()).unwrap();
     let metadata = ObjectMeta {
         name: Some("web".to_owned()),
         namespace: Some("default".to_owned()),
-        uid: Some("1".to_owned()),
+        uid: Some(uid.to_owned()),
         resource_version: Some(version.to_string()),
         ..ObjectMeta::default()
     };
@@ -226,6 +230,55 @@ fn what_is_gone_or_forgotten_is_not_written() {
     bench.take(want(shown(5, &Value::Null), 1), 2);
     bench.take(Order::Forget(job.subject), 3);
     assert_eq!(bench.next(1_000), None);
+}
+
+/// What news there may be of an object made anew under its name, while a write to the one before is
+/// under way, and when that write ends.
+#[test]
+fn an_object_made_anew_is_written_whatever_became_of_a_write_to_the_one_before() {
+    let anew = || shown_of("2", 7, &Value::Null);
+    let forget = |job: &Job| Order::Forget(job.subject.clone());
+    let cases: [(&str, bool, bool, Outcome); 5] = [
+        ("seen before, gone", false, true, Outcome::Gone),
+        ("seen after, gone", false, false, Outcome::Gone),
+        ("forgotten before, gone", true, true, Outcome::Gone),
+        ("seen before, written", false, true, settled(2, status(1))),
+        ("seen after, written", false, false, settled(2, status(1))),
+    ];
+    for (case, is_forgotten, is_told_before, outcome) in cases {
+        let mut bench = Bench::new();
+        bench.take(want(shown(1, &Value::Null), 1), 0);
+        let job = bench.next(0).unwrap();
+        if is_forgotten {
+            bench.take(forget(&job), 1);
+            bench.take(want(anew(), 1), 2);
+        } else if is_told_before {
+            bench.take(Order::Seen(anew()), 2);
+        }
+        bench.done(&job, outcome, 3);
+        if !is_told_before {
+            bench.take(Order::Seen(anew()), 4);
+        }
+        let job = bench.next(1_000).expect(case);
+        assert_eq!(job.uid.as_deref(), Some("2"), "{case}");
+    }
+}
+
+#[test]
+fn what_the_server_does_not_keep_is_not_written_again_and_again() {
+    let mut bench = Bench::new();
+    let mut class = portcullis_api::GatewayClass::default();
+    class.metadata.uid = Some("1".to_owned());
+    let want = |features: &[&str]| Order::Want {
+        live: class.clone().into(),
+        status: Arc::new(json!({ "supportedFeatures": features })),
+    };
+    bench.take(want(&["a"]), 0);
+    let job = bench.next(0).unwrap();
+    bench.done(&job, settled(2, json!({})), 0);
+    assert_eq!(bench.next(60_000), None);
+    bench.take(want(&["a", "b"]), 60_000);
+    assert!(bench.next(60_000).is_some(), "what is new may be kept");
 }
 
 #[test]
