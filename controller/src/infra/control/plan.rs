@@ -17,7 +17,7 @@ impl Control {
             return;
         };
         if wanted.foreign.contains(gateway) {
-            self.clear_away(gateway, |_| true, orders);
+            self.clear_away(gateway, |_| true, now, orders);
             return;
         }
         let (Some(infra), Some(bundle)) = (wanted.gateways.get(gateway), self.bundle.clone())
@@ -53,7 +53,7 @@ impl Control {
             let is_rendered = rendered.iter().any(|object| object.id == *id);
             !is_rendered && (id.name == infra.name || succeeded)
         };
-        self.clear_away(gateway, is_left_over, orders);
+        self.clear_away(gateway, is_left_over, now, orders);
     }
 
     /// What to ask for to have one object as it is to be.
@@ -122,6 +122,7 @@ impl Control {
         &mut self,
         gateway: &ObjectKey,
         is_left_over: impl Fn(&ResourceId) -> bool,
+        now: Instant,
         orders: &mut Vec<Order>,
     ) {
         let owned = self.owned.get(gateway).cloned().unwrap_or_default();
@@ -138,7 +139,7 @@ impl Control {
                 uid: text("uid"),
                 resource_version: text("resourceVersion"),
             };
-            if self.backlog.progress(id) != Progress::Asked {
+            if self.backlog.is_ready(id, now) {
                 self.order(id, request, orders);
             }
         }

@@ -420,6 +420,26 @@ fn what_was_made_for_a_gateway_of_another_controller_is_deleted() {
 }
 
 #[test]
+fn a_deletion_that_is_refused_is_tried_again_after_a_pause() {
+    let mut cluster = Cluster::of(made());
+    cluster.refused.insert(ResourceKind::Service, 403);
+    cluster.sync();
+    cluster.lead_and_trust();
+    let (key, _) = gateway("portcullis", 80);
+    cluster.control.want(Arc::new(Wanted {
+        gateways: BTreeMap::new(),
+        foreign: [key].into(),
+    }));
+    cluster.settle();
+    assert_eq!(cluster.kinds(), [ResourceKind::Service]);
+    cluster.refused.clear();
+    let step = cluster.control.step(cluster.now);
+    cluster.now = step.wake_at.expect("it is tried again");
+    cluster.settle();
+    assert!(cluster.objects.is_empty());
+}
+
+#[test]
 fn what_a_gateway_had_under_another_class_serves_until_the_new_one_does() {
     let mut cluster = Cluster::of(made());
     cluster.sync();
