@@ -120,7 +120,7 @@ impl Keeper {
                 if wanted == held {
                     held
                 } else if self.write(before, &wanted).await? == Written::Yes {
-                    tracing::info!(authority = ?wanted, "wrote the certificate authority");
+                    tracing::info!("wrote the controller's certificate authority");
                     wanted
                 } else {
                     return Ok(());
