@@ -197,6 +197,25 @@ fn a_walk_through_the_golden_inputs_goes_where_they_are() {
     }
 }
 
+/// In worlds where everything hangs together, whoever looked at an object must notice that it went
+/// or came back, and that alone.
+#[test]
+fn each_object_of_the_golden_inputs_may_go_and_come_back() {
+    for mut held in goldens() {
+        let mut session = Session::new();
+        let check = |session: &mut Session, held: &Objects| {
+            session.check(held, Observed::All, NOW).expect("equal");
+        };
+        check(&mut session, &held);
+        for object in held.iter().collect::<Vec<_>>() {
+            held.remove(object.kind(), &object.key());
+            check(&mut session, &held);
+            held.insert(object);
+            check(&mut session, &held);
+        }
+    }
+}
+
 fn goldens() -> Vec<Objects> {
     let list = |path| {
         let entries = std::fs::read_dir(path).expect("a folder");
