@@ -70,6 +70,8 @@ pub enum Event {
 /// What there is in the cluster for one Gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
+    /// The uid of the Gateway that it is for: there may be another one of its name by now.
+    pub gateway_uid: Arc<str>,
     /// Where clients reach it.
     pub addresses: Vec<GatewayAddress>,
     /// Its pods by name.

@@ -230,9 +230,14 @@ impl Control {
         step.references = self.ask.ask(&self.references, &mut self.objects);
         let withheld = self.references.gateways_that_name(self.ask.unanswered());
 
+        let objects = &self.objects;
+        let uid = |key: &portcullis_ir::ObjectKey| {
+            let key = ObjectKey::new(Arc::clone(&key.namespace), Arc::clone(&key.name));
+            objects.gateways.get(&key)?.metadata.uid.as_deref()
+        };
         let inputs = Inputs {
-            objects: &self.objects,
-            observed: &self.fleet.facts(),
+            objects,
+            observed: &self.fleet.facts(uid),
             now: now.unix,
         };
         let Output {

@@ -46,6 +46,10 @@ impl Fleet {
     /// There is this in the cluster for a Gateway.
     pub(super) fn observe(&mut self, gateway: &ObjectKey, observed: Observed) -> Effect {
         self.change(gateway, |planes| {
+            if planes.observed.gateway_uid != observed.gateway_uid {
+                // Of the data planes of an earlier Gateway of the name.
+                planes.streams.retain(|_, stream| !stream.has_reported);
+            }
             planes.observed = observed;
             planes.forget_strangers();
         })
@@ -71,10 +75,15 @@ impl Fleet {
         }
     }
 
-    /// Every Gateway with what is known of it.
-    pub(super) fn facts(&self) -> BTreeMap<ObjectKey, ObservedGateway> {
+    /// Every Gateway with what is known of it. What is known of one that had the name before, by
+    /// its uid, is left out.
+    pub(super) fn facts<'a>(
+        &self,
+        uid: impl Fn(&ObjectKey) -> Option<&'a str>,
+    ) -> BTreeMap<ObjectKey, ObservedGateway> {
         let gateways = self.gateways.iter();
         gateways
+            .filter(|(key, planes)| uid(key) == Some(&*planes.observed.gateway_uid))
             .map(|(key, planes)| (key.clone(), planes.facts()))
             .collect()
     }
@@ -90,9 +99,9 @@ impl Fleet {
 
     fn change(&mut self, gateway: &ObjectKey, change: impl FnOnce(&mut DataPlanes)) -> Effect {
         let planes = self.gateways.entry(gateway.clone()).or_default();
-        let before = (planes.facts(), planes.is_waited_for());
+        let before = planes.state();
         change(planes);
-        let after = (planes.facts(), planes.is_waited_for());
+        let after = planes.state();
         if planes.observed == Observed::default() && planes.streams.is_empty() {
             self.gateways.remove(gateway);
         }
@@ -111,6 +120,12 @@ impl DataPlanes {
             .map(|(name, _)| (name, self.streams.get(name)))
     }
 
+    /// All that anything can follow from.
+    fn state(&self) -> (Arc<str>, ObservedGateway, bool) {
+        let uid = Arc::clone(&self.observed.gateway_uid);
+        (uid, self.facts(), self.is_waited_for())
+    }
+
     fn is_waited_for(&self) -> bool {
         self.ready()
             .any(|(_, stream)| stream.is_none_or(|stream| !stream.has_reported))
@@ -127,6 +142,7 @@ impl DataPlanes {
     /// become ready for that, tells why.
     fn facts(&self) -> ObservedGateway {
         let Observed {
+            gateway_uid: _,
             addresses,
             pods: _,
             infra,

@@ -7,7 +7,6 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use portcullis_ir::ObjectKey;
 use portcullis_translate::ObservedInfra;
-use portcullis_translate::infra::Infra;
 use serde::de::DeserializeOwned;
 
 use super::Control;
@@ -39,14 +38,17 @@ impl Control {
         let wanted = self.wanted.as_ref();
         let infra = wanted.and_then(|wanted| wanted.gateways.get(gateway));
         let namespace = gateway.namespace.to_string();
-        let name = match infra {
-            Some(infra) => infra.name.clone(),
+        let (name, uid) = if let Some(infra) = infra {
+            (infra.name.clone(), infra.uid.as_str())
+        } else {
             // Nothing is wanted yet: what there is will do.
-            None => self.owned.get(gateway)?.last()?.name.clone(),
+            let id = self.owned.get(gateway)?.last()?;
+            let (_, uid) = self.live.get(id).and_then(owner)?;
+            (id.name.clone(), uid)
         };
-        let service: Option<Service> = self.typed(gateway, infra, &name, ResourceKind::Service);
+        let service: Option<Service> = self.typed(gateway, uid, &name, ResourceKind::Service);
         let deployment: Option<Deployment> =
-            self.typed(gateway, infra, &name, ResourceKind::Deployment);
+            self.typed(gateway, uid, &name, ResourceKind::Deployment);
         let no_pods = BTreeMap::new();
         let pods = match &deployment {
             Some(_) => self.pods.get(&(namespace.clone(), name.clone())),
@@ -57,6 +59,7 @@ impl Control {
             (Arc::clone(name), facts.pod.clone())
         };
         Some(Observed {
+            gateway_uid: uid.into(),
             addresses: observe::addresses(service.as_ref(), pods),
             pods: pods.iter().map(told).collect(),
             infra: ObservedInfra {
@@ -74,7 +77,7 @@ impl Control {
     fn typed<T: DeserializeOwned>(
         &self,
         gateway: &ObjectKey,
-        infra: Option<&Arc<Infra>>,
+        uid: &str,
         name: &str,
         kind: ResourceKind,
     ) -> Option<T> {
@@ -84,8 +87,7 @@ impl Control {
             kind,
         };
         let live = self.live.get(&id)?;
-        let (name_of_owner, uid) = owner(live)?;
-        let is_its = name_of_owner == &*gateway.name && infra.is_none_or(|infra| infra.uid == uid);
+        let is_its = owner(live)? == (&*gateway.name, uid);
         is_its.then(|| T::deserialize(live).ok()).flatten()
     }
 }

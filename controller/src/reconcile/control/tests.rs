@@ -143,6 +143,7 @@ impl Bench {
             routability: None,
         };
         let observed = Observed {
+            gateway_uid: "u1".into(),
             addresses: vec![address],
             pods: pods.iter().map(pod).collect(),
             infra: ObservedInfra {
@@ -516,4 +517,18 @@ fn a_gateway_made_anew_under_the_same_name_begins_anew() {
     bench.pods(&[]);
     bench.put(&gateway(1).replace("uid: u1", "uid: u2"));
     assert_eq!(programmed(&bench.step()), Some(("False".to_owned(), 1)));
+}
+
+/// As after `kubectl delete` and `kubectl apply` in quick succession: what the first one had is not
+/// taken away yet.
+#[test]
+fn what_is_left_of_an_earlier_gateway_does_not_make_one_programmed() {
+    let mut bench = Bench::programmed();
+    bench.take(Kind::Gateway, "gw");
+    bench.step();
+    bench.put(&gateway(1).replace("uid: u1", "uid: u2"));
+    let step = bench.step();
+    assert_eq!(programmed(&step), Some(("False".to_owned(), 1)));
+    let status = wanted(&step, Kind::Gateway).unwrap();
+    assert!(status["addresses"].as_array().is_none_or(Vec::is_empty));
 }
