@@ -27,7 +27,7 @@ use crate::serve::service::{Partners, Streams};
 use crate::serve::{Publisher, listen};
 use crate::sessions::Sessions;
 use crate::status::server::Cluster;
-use crate::watch::References;
+use crate::watch::{References, Served};
 use crate::{infra, reconcile, serve, status, watch as cluster};
 
 /// The Service by which data planes find the controller. It has no address of its own: they try
@@ -90,6 +90,7 @@ struct Base {
     metrics: Arc<Metrics>,
     streams: Arc<ServeMetrics>,
     sessions: Sessions,
+    served: Served,
 }
 
 impl App {
@@ -103,6 +104,7 @@ impl App {
             metrics: Metrics::new(),
             streams: Arc::default(),
             sessions: Sessions::default(),
+            served: Served::default(),
         };
         let mut tasks = Tasks::new();
         let publisher = Publisher::default();
@@ -137,6 +139,7 @@ impl App {
             streams,
             metrics: _,
             sessions: _,
+            served: _,
         } = base;
         let reconciling = reconcile::run(config.controller_name, news, outlets);
         spawn(&mut tasks, "reconcile", reconciling);
@@ -213,14 +216,15 @@ impl Base {
         spawn(tasks, "admin", admin);
         spawn(tasks, "objects", taps::objects(seen, to_loop, shown));
         let namespaces = self.config.namespaces.clone();
-        let watching = cluster::run(self.client.clone(), namespaces, references, objects);
+        let (client, served) = (self.client.clone(), self.served.clone());
+        let watching = cluster::run(client, namespaces, references, served, objects);
         spawn(tasks, "watch", watching);
         news
     }
 
     fn start_status(&self, tasks: &mut Tasks) -> status::OrderSender {
         let (statuses, orders) = mpsc::channel(status::QUEUE);
-        let server = Cluster::new(self.client.clone());
+        let server = Cluster::new(self.client.clone(), self.served.clone());
         let writing = status::writer::run(
             taps::CountedWrites::new(server, Arc::clone(&self.metrics)),
             self.config.controller_name.clone(),

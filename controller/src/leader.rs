@@ -74,6 +74,21 @@ impl Leadership {
         Instant::now() < self.deadline()
     }
 
+    /// Sends a write, and waits for its answer as long as leadership is held; `None`: it was not held,
+    /// or has ended. A request that still waits for a connection then is not sent any more.
+    pub async fn during<T>(&self, write: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(write);
+        while self.is_held() {
+            tokio::select! {
+                biased;
+                // A renewal may have moved it.
+                () = sleep_until(self.deadline()) => {}
+                answer = &mut write => return Some(answer),
+            }
+        }
+        None
+    }
+
     /// Told when leadership is gained (`true`) and lost (`false`). The value may lag behind
     /// [`Leadership::is_held`], which counts.
     pub fn changes(&self) -> watch::Receiver<bool> {

@@ -12,6 +12,7 @@ mod decode;
 mod follower;
 mod ledger;
 mod referenced;
+mod served;
 mod sighting;
 mod teller;
 
@@ -25,11 +26,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use self::changes::changes;
-pub(crate) use self::changes::error_chain;
+pub(crate) use self::changes::{WATCH_SECONDS, error_chain};
 use self::crds::CrdFollower;
 use self::follower::{Follower, Plan};
 pub use self::ledger::{Changes, Progress};
 use self::referenced::ReferenceFollower;
+pub use self::served::Served;
 use self::sighting::Sighting;
 use crate::config::Namespaces;
 
@@ -92,7 +94,7 @@ impl References {
 }
 
 /// Watches every kind for as long as somebody listens to `events`; returns when one of its tasks
-/// ended, for half a watch would be worse than none.
+/// ended, for half a watch would be worse than none. Notes in `served` which versions there are.
 ///
 /// # Panics
 ///
@@ -101,6 +103,7 @@ pub async fn run(
     client: Client,
     namespaces: Namespaces,
     references: watch::Receiver<Arc<References>>,
+    served: Served,
     events: mpsc::Sender<Event>,
 ) {
     let mut tasks = JoinSet::new();
@@ -137,6 +140,7 @@ pub async fn run(
     let crds = CrdFollower {
         client,
         plans,
+        served,
         events,
     };
     tasks.spawn(crds.run());

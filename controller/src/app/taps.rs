@@ -120,7 +120,9 @@ impl<S: StatusServer> StatusServer for CountedWrites<S> {
             Ok(_) => WriteOutcome::Written,
             Err(ServerError::Conflict) => WriteOutcome::Conflict,
             Err(ServerError::NotFound) => WriteOutcome::Gone,
-            Err(ServerError::Refused(_) | ServerError::Unavailable(_)) => WriteOutcome::Failed,
+            Err(ServerError::Refused(_) | ServerError::Silent | ServerError::Unavailable(_)) => {
+                WriteOutcome::Failed
+            }
         };
         self.metrics.status_write(subject.kind, outcome);
         written

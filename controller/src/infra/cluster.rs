@@ -16,6 +16,7 @@ use super::control::{Order, Outcome, Request, Source};
 use super::decide::FIELD_MANAGER;
 use super::resource::{ResourceId, ResourceKind};
 use crate::leader::Leadership;
+use crate::watch::{WATCH_SECONDS, error_chain};
 
 /// How long the API server may take for one request.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,7 +35,9 @@ pub(super) enum News {
 /// Everything of a source, for ever.
 pub(super) fn follow(client: &kube::Client, source: &Source) -> BoxStream<'static, (Source, News)> {
     let selector = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
-    let config = watcher::Config::default().labels(&selector);
+    let config = watcher::Config::default()
+        .labels(&selector)
+        .timeout(WATCH_SECONDS);
     let news = match source.kind {
         Some(kind) => follow_kind(client.clone(), source, kind, config),
         None => follow_pods(client.clone(), source, config),
@@ -92,12 +95,13 @@ pub(super) async fn carry_out(
     };
     let resource = id.kind.api_resource();
     let api = Api::namespaced_with(client, &id.namespace, &resource);
-    let asked = timeout(PATIENCE, ask(&api, &leadership, &id, request)).await;
-    let outcome = match asked {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(kube::Error::Api(status))) => refusal(verb, status),
-        Ok(Err(error)) => Outcome::Failed(error.to_string()),
-        Err(_) => Outcome::Failed("the API server did not answer".to_owned()),
+    let asked = leadership.during(timeout(PATIENCE, ask(&api, &leadership, &id, request)));
+    let outcome = match asked.await {
+        None => Outcome::NotLeader,
+        Some(Ok(Ok(outcome))) => outcome,
+        Some(Ok(Err(kube::Error::Api(status)))) => refusal(verb, status),
+        Some(Ok(Err(error))) => Outcome::Failed(error_chain(&error)),
+        Some(Err(_)) => Outcome::Failed("the API server did not answer".to_owned()),
     };
     (id, outcome)
 }
@@ -118,9 +122,6 @@ async fn ask(
     id: &ResourceId,
     request: Request,
 ) -> Result<Outcome, kube::Error> {
-    if !leadership.is_held() {
-        return Ok(Outcome::NotLeader);
-    }
     match request {
         Request::Look => {
             let found = api.get_opt(&id.name).await?;

@@ -117,3 +117,18 @@ fn a_leader_stops_before_others_start() {
         "one renewal may fail"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_given_up_when_leadership_ends_and_not_when_it_is_renewed() {
+    let leadership = Leadership::none();
+    assert_eq!(leadership.during(std::future::ready(1)).await, None);
+    leadership.grant(Instant::now() + HELD);
+    assert_eq!(leadership.during(sleep(HELD / 2)).await, Some(()));
+    let renewed = async {
+        sleep(HELD / 4).await;
+        leadership.grant(Instant::now() + HELD);
+        sleep(HELD / 2).await;
+    };
+    assert_eq!(leadership.during(renewed).await, Some(()));
+    assert_eq!(leadership.during(std::future::pending::<()>()).await, None);
+}

@@ -226,13 +226,11 @@ impl Backlog {
             Outcome::Settled(live) if item.is_of(&live.uid) => {
                 item.settle(live, subject, &self.controller_name, now);
             }
-            // Of an object that had the name before.
-            Outcome::Settled(_) => {}
             // Not forgotten: who has the name now is written as soon as the watch shows it.
             Outcome::Gone if flight == Flight::Flying => return,
-            Outcome::Gone => {}
             Outcome::Failed => item.last_write = Some(now),
-            Outcome::NotLeader => {}
+            // Of an object that had the name before, or not written.
+            Outcome::Settled(_) | Outcome::Gone | Outcome::NotLeader => {}
         }
         self.schedule(subject, now);
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Subject;
 use super::backlog::Live;
+use crate::watch::Served;
 
 /// Where statuses are read and written.
 pub trait StatusServer: Send + Sync + 'static {
@@ -39,6 +40,9 @@ pub enum ServerError {
     /// The server refused, and will do so again unless something changes.
     #[error("the API server refuses: {0}")]
     Refused(String),
+    /// There was no answer in time: to be tried again later.
+    #[error("the API server does not answer")]
+    Silent,
     /// The server could not be asked, or could not answer: to be tried again later.
     #[error(transparent)]
     Unavailable(Box<kube::Error>),
@@ -62,6 +66,7 @@ impl From<kube::Error> for ServerError {
 #[derive(Clone)]
 pub struct Cluster {
     client: kube::Client,
+    served: Served,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -71,14 +76,14 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// The server that this client talks to.
-    pub fn new(client: kube::Client) -> Self {
-        Self { client }
+    /// The server that this client talks to, which serves the kinds in these versions.
+    pub fn new(client: kube::Client, served: Served) -> Self {
+        Self { client, served }
     }
 
     fn api(&self, subject: &Subject) -> Api<DynamicObject> {
         let Subject { kind, key } = subject;
-        let version = kind.versions().first().copied().unwrap_or_default();
+        let version = self.served.version(*kind);
         let kind_name = GroupVersionKind::gvk(kind.group(), version, kind.as_str());
         let resource = ApiResource::from_gvk_with_plural(&kind_name, kind.plural());
         match kind.scope() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::backlog::{Backlog, Job, Live, Outcome};
 use super::merge::{Context, merge};
@@ -21,6 +21,8 @@ use crate::leader::Leadership;
 const MOST_CONFLICTS: u32 = 6;
 /// The pause before it is tried again, times the number of tries.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(10);
+/// How long the API server may take for one request.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often who is not the leader, and has something to write, looks whether it is now.
 const FOLLOWER_PAUSE: Duration = Duration::from_millis(500);
 
@@ -118,7 +120,7 @@ impl<S: StatusServer> Hand<S> {
         for attempt in 1..=MOST_CONFLICTS {
             let read = match known.take() {
                 Some(live) => Some(live),
-                None => self.server.read(&subject).await?,
+                None => timely(self.server.read(&subject)).await?,
             };
             let Some(live) = read.filter(|it| uid.as_ref().is_none_or(|uid| it.uid == *uid)) else {
                 return Ok(Outcome::Gone);
@@ -154,11 +156,19 @@ impl<S: StatusServer> Hand<S> {
         if merged.patch.is_empty() {
             return Ok(Outcome::Settled(live));
         }
-        if !self.leadership.is_held() {
-            return Ok(Outcome::NotLeader);
-        }
         let version = &live.resource_version;
-        let written = self.server.write(subject, version, merged.patch).await?;
-        Ok(Outcome::Settled(written))
+        let write = timely(self.server.write(subject, version, merged.patch));
+        match self.leadership.during(write).await {
+            Some(written) => Ok(Outcome::Settled(written?)),
+            None => Ok(Outcome::NotLeader),
+        }
     }
+}
+
+/// A request without an answer must not keep its object, and those behind it, waiting.
+async fn timely<T>(
+    request: impl Future<Output = Result<T, ServerError>>,
+) -> Result<T, ServerError> {
+    let answer = timeout(PATIENCE, request).await;
+    answer.unwrap_or(Err(ServerError::Silent))
 }

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -16,9 +15,9 @@ use super::ledger::{Changes, Ledger};
 /// Events that are already there are taken together, up to so many.
 const AT_ONCE: usize = 256;
 
-/// The API server ends a watch after so long, and it is begun again where it ended. A connection
+/// The API server ends a watch after so many seconds, and it is begun again where it ended. A connection
 /// that is dead without a sign is noticed five seconds later.
-const WATCH_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const WATCH_SECONDS: u32 = 60;
 
 /// Follows all objects of an API: first those there are, then their changes.
 ///
@@ -47,8 +46,7 @@ pub(super) fn changes_since<K>(
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let seconds = u32::try_from(WATCH_TIMEOUT.as_secs()).unwrap_or(u32::MAX);
-    watcher(api, config.timeout(seconds))
+    watcher(api, config.timeout(WATCH_SECONDS))
         .default_backoff()
         .filter_map(move |event| std::future::ready(told(what, event)))
         .ready_chunks(AT_ONCE)

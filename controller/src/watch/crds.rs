@@ -23,6 +23,7 @@ use super::Event;
 use super::changes::{changes, error_chain};
 use super::follower::Plan;
 use super::ledger::{Changes, Progress};
+use super::served::Served;
 use super::sighting::Sighting;
 
 /// Between attempts to fetch a definition.
@@ -136,6 +137,8 @@ pub(super) struct CrdFollower {
     pub(super) client: Client,
     /// One per kind that comes with a CRD.
     pub(super) plans: BTreeMap<Kind, watch::Sender<Plan>>,
+    /// Told to whoever else asks for objects of these kinds.
+    pub(super) served: Served,
     pub(super) events: mpsc::Sender<Event>,
 }
 
@@ -182,6 +185,9 @@ impl CrdFollower {
             // After the versions, so that these are known before any kind is in sync.
             for (kind, plan) in &self.plans {
                 let planned = catalogue.plan(*kind);
+                if let Plan::Watched(version) = planned {
+                    self.served.note(*kind, version);
+                }
                 plan.send_if_modified(|plan| std::mem::replace(plan, planned) != planned);
             }
         }
