@@ -63,7 +63,7 @@ func passes(o options, plan ratchet.Plan, wanted ratchet.Wanted) []pass {
 	listed := pass{name: "listed", tests: plan.Listed, flags: switchedOn(plan.Listed, wanted)}
 	short := shortTimeouts
 	if len(plan.Claimed)+len(plan.Others) > 0 {
-		short += ";NamespacesMustBeReady:20" // the base resources are there already
+		short += ";NamespacesMustBeReady:10" // the base resources are there already
 	}
 	listed.flags = append(listed.flags, "-timeout-config-overrides="+short)
 	all := slices.DeleteFunc([]pass{claim, others, listed}, func(p pass) bool { return len(p.tests) == 0 })
