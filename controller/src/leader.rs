@@ -78,11 +78,13 @@ impl Leadership {
     /// or has ended. A request that still waits for a connection then is not sent any more.
     pub async fn during<T>(&self, write: impl Future<Output = T>) -> Option<T> {
         tokio::pin!(write);
+        let mut changes = self.changes();
         while self.is_held() {
             tokio::select! {
                 biased;
                 // A renewal may have moved it.
                 () = sleep_until(self.deadline()) => {}
+                _ = changes.changed() => {}
                 answer = &mut write => return Some(answer),
             }
         }

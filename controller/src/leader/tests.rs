@@ -130,5 +130,13 @@ async fn a_write_is_given_up_when_leadership_ends_and_not_when_it_is_renewed() {
         sleep(HELD / 2).await;
     };
     assert_eq!(leadership.during(renewed).await, Some(()));
+    let revoked = async {
+        leadership.revoke();
+        std::future::pending::<()>().await;
+    };
+    let start = Instant::now();
+    assert_eq!(leadership.during(revoked).await, None);
+    assert_eq!(Instant::now(), start);
+    leadership.grant(Instant::now() + HELD);
     assert_eq!(leadership.during(std::future::pending::<()>()).await, None);
 }

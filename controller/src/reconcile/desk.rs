@@ -39,6 +39,8 @@ pub(super) struct Desk {
     listener_sets: Ledger<ListenerSetStatus>,
     /// Gateways and ListenerSets of which there may be something to tell.
     due: BTreeSet<Subject>,
+    /// What was told and is not to be said again: another leader may have said other things since.
+    taken_back: Vec<Subject>,
     /// The Gateways of which enough is known to speak.
     settled: BTreeSet<ObjectKey>,
     deadline: Option<Instant>,
@@ -64,6 +66,7 @@ impl Desk {
             gateways: Ledger::new(),
             listener_sets: Ledger::new(),
             due: BTreeSet::new(),
+            taken_back: Vec::new(),
             settled: BTreeSet::new(),
             deadline: None,
         }
@@ -73,6 +76,15 @@ impl Desk {
     pub(super) fn assume(&mut self, role: Role) {
         self.role = role;
         self.settled.clear();
+        let gateways = self.gateways.clear().map(|key| (Kind::Gateway, key));
+        let sets = self
+            .listener_sets
+            .clear()
+            .map(|key| (Kind::ListenerSet, key));
+        let told = gateways
+            .chain(sets)
+            .map(|(kind, key)| Subject { kind, key });
+        self.taken_back.extend(told);
         let of_kind = |kind| move |key: &ObjectKey| subject(kind, key);
         let gateways = self.statuses.gateways.keys().map(of_kind(Kind::Gateway));
         let sets = self.statuses.listener_sets.keys();
@@ -105,7 +117,8 @@ impl Desk {
     /// Takes the statuses of a translation; gives what is to be told.
     pub(super) fn tell(&mut self, statuses: Statuses, view: View<'_>) -> Vec<Order> {
         let before = std::mem::replace(&mut self.statuses, statuses);
-        let mut orders = Vec::new();
+        let taken_back = std::mem::take(&mut self.taken_back).into_iter();
+        let mut orders: Vec<Order> = taken_back.map(Order::Forget).collect();
         for (subject, status) in changes(&before, &self.statuses) {
             let live = view.objects.find(subject.kind, &subject.key);
             match (status, live) {

@@ -46,7 +46,8 @@ impl Fleet {
     /// There is this in the cluster for a Gateway.
     pub(super) fn observe(&mut self, gateway: &ObjectKey, observed: Observed) -> Effect {
         self.change(gateway, |planes| {
-            if planes.observed.gateway_uid != observed.gateway_uid {
+            let before = &planes.observed.gateway_uid;
+            if !before.is_empty() && *before != observed.gateway_uid {
                 // Of the data planes of an earlier Gateway of the name.
                 planes.streams.retain(|_, stream| !stream.has_reported);
             }

@@ -150,6 +150,11 @@ impl<S: Programmable> Ledger<S> {
         Some(held)
     }
 
+    /// Forgets everything; answers of what something was told.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = ObjectKey> + use<S> {
+        std::mem::take(&mut self.told).into_keys()
+    }
+
     /// Nothing is to be said of an object any more.
     pub(super) fn forget(&mut self, key: &ObjectKey) {
         self.told.remove(key);

@@ -104,8 +104,9 @@ impl Wanted {
             return News::None;
         };
         knowledge.fetch = match knowledge.fetch {
-            Fetch::RunningAndDue => Fetch::Due,
-            Fetch::Idle | Fetch::Due | Fetch::Running => Fetch::Idle,
+            // Due: begun when the object was wanted before, and may be older than this want.
+            Fetch::RunningAndDue | Fetch::Due => Fetch::Due,
+            Fetch::Idle | Fetch::Running => Fetch::Idle,
         };
         let before = knowledge.told.replace(found);
         if before == knowledge.told {

@@ -532,3 +532,35 @@ fn what_is_left_of_an_earlier_gateway_does_not_make_one_programmed() {
     let status = wanted(&step, Kind::Gateway).unwrap();
     assert!(status["addresses"].as_array().is_none_or(Vec::is_empty));
 }
+
+#[test]
+fn who_leads_again_does_not_repeat_what_was_said_when_leading_before() {
+    let mut bench = Bench::programmed();
+    bench.control.lead(false, bench.start);
+    let gateway = Subject {
+        kind: Kind::Gateway,
+        key: ObjectKey::new("default", "gw"),
+    };
+    let step = bench.step();
+    assert!(step.statuses.contains(&Order::Forget(gateway)));
+    assert_eq!(programmed(&step), None);
+    bench.control.lead(true, bench.start);
+    assert_eq!(
+        programmed(&bench.step()),
+        None,
+        "not before its pod has come"
+    );
+    bench.ack("a", 1);
+    assert_eq!(programmed(&bench.step()), Some(("True".to_owned(), 1)));
+}
+
+#[test]
+fn a_pod_may_say_what_it_serves_before_it_is_observed() {
+    let mut bench = Bench::in_sync();
+    bench.put(CLASS);
+    bench.put(&gateway(1));
+    bench.ack("a", 1);
+    bench.step();
+    bench.pods(&[("a", Readiness::Ready)]);
+    assert_eq!(programmed(&bench.step()), Some(("True".to_owned(), 1)));
+}
