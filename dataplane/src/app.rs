@@ -196,11 +196,12 @@ impl DataPlane {
     /// Shuts down: not ready at once; after [`crate::DrainConfig::min`] no new connections; when
     /// the last request is answered, or after [`crate::DrainConfig::max`], it returns.
     ///
-    /// A data plane that had no client lately does not wait for new ones.
+    /// A data plane that never served does not wait: no load balancer sends it anything. One without
+    /// clients waits all the same, for the next may be on its way.
     pub async fn drain(&self) -> Drained {
         self.draining.store(true, Ordering::Relaxed);
         self.applying.lock().await.ports.enter(Stage::Leaving);
-        if self.shared.visits.any_within(limits::LATELY) {
+        if self.applied().is_some() {
             // What is applied meanwhile counts: endpoints come and go.
             tokio::time::sleep(self.config.drain.min).await;
         }

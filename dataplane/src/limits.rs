@@ -7,10 +7,6 @@ use std::time::Duration;
 /// Open client connections of one data plane; further ones wait in the kernel's accept queue.
 pub(crate) const MAX_CONNECTIONS: usize = 50_000;
 
-/// A data plane that had no client for this long is taken for one that nobody knows: told to end,
-/// it does not wait for load balancers to notice.
-pub(crate) const LATELY: Duration = Duration::from_mins(1);
-
 /// The kernel's accept queue of each listening socket.
 pub(crate) const ACCEPT_BACKLOG: i32 = 4096;
 

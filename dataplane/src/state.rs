@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_ir::{ListenerId, ObjectKey, PortKey, Snapshot, Transport};
@@ -27,8 +26,6 @@ pub(crate) struct Shared {
     pub(crate) live: ArcSwap<Live>,
     /// Room for client connections.
     pub(crate) connections: Arc<Semaphore>,
-    /// Who has been here.
-    pub(crate) visits: Visits,
     /// All backends.
     pub(crate) clusters: Clusters,
     /// Where requests are logged.
@@ -74,63 +71,10 @@ impl Shared {
         Self {
             live: ArcSwap::from_pointee(live),
             connections: Arc::new(Semaphore::new(limits::MAX_CONNECTIONS)),
-            visits: Visits::default(),
             clusters,
             access_log: config.access_log.clone(),
             body_timeout: config.body_timeout,
         }
-    }
-}
-
-/// How many client connections are open, and when the last began or ended.
-#[derive(Debug)]
-pub(crate) struct Visits {
-    start: Instant,
-    open: AtomicUsize,
-    /// Milliseconds after `start`; zero is never.
-    last: AtomicU64,
-}
-
-impl Default for Visits {
-    fn default() -> Self {
-        Self {
-            start: Instant::now(),
-            open: AtomicUsize::new(0),
-            last: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Visits {
-    /// A connection began.
-    pub(crate) fn begin(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        self.note();
-    }
-
-    /// A connection ended.
-    pub(crate) fn end(&self) {
-        self.note();
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Whether there is a connection, or was one within the last `span`.
-    pub(crate) fn any_within(&self, span: Duration) -> bool {
-        let last = self.last.load(Ordering::Relaxed);
-        let lately = || {
-            let span = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-            last > 0 && self.now().saturating_sub(last) <= span
-        };
-        self.open.load(Ordering::Relaxed) > 0 || lately()
-    }
-
-    fn note(&self) {
-        self.last.store(self.now(), Ordering::Relaxed);
-    }
-
-    fn now(&self) -> u64 {
-        let millis = self.start.elapsed().as_millis();
-        u64::try_from(millis).unwrap_or(u64::MAX).max(1)
     }
 }
 

@@ -123,10 +123,7 @@ fn accept_rest(listener: TcpListener, entrance: &Arc<Entrance>) -> io::Result<()
 fn spawn(stream: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit, entrance: Arc<Entrance>) {
     tokio::spawn(async move {
         let open = entrance.metrics.connection();
-        let visits = &entrance.worker.shared.visits;
-        visits.begin();
         serve(stream, peer, &entrance).await;
-        visits.end();
         drop((open, room));
     });
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portcullis_dataplane::{BindFailure, Config, DrainConfig, Drained, PortMap};
+use portcullis_dataplane::{BindFailure, Config, DataPlane, DrainConfig, Drained, PortMap};
 use portcullis_ir::tls::Certificate;
 use portcullis_ir::{BackendProtocol, HttpRule};
 use tokio::net::{TcpListener, TcpStream};
@@ -377,6 +377,30 @@ async fn insist(at: SocketAddr) -> usize {
         }
     }
     served
+}
+
+#[tokio::test]
+async fn draining_takes_the_first_client_ever_on_its_way() {
+    let drain = DrainConfig {
+        min: std::time::Duration::from_hours(1),
+        ..DrainConfig::default()
+    };
+    let plane = Plane::start(&on_80().await, Config { drain, ..config() }).await;
+    tokio::select! {
+        biased;
+        _ = plane.plane.drain() => panic!("it did not wait"),
+        reply = get(plane.at(80), "a", "/") => assert_eq!(reply.status, 200),
+    }
+}
+
+#[tokio::test]
+async fn draining_what_never_served_does_not_wait() {
+    let drain = DrainConfig {
+        min: std::time::Duration::from_hours(1),
+        ..DrainConfig::default()
+    };
+    let plane = DataPlane::start(Config { drain, ..config() }).unwrap();
+    assert_eq!(plane.drain().await, Drained::Completely);
 }
 
 #[tokio::test]
