@@ -34,6 +34,10 @@ const MAX_CONCURRENT_STREAMS: u32 = 4;
 /// A request's header fields; a token is the longest.
 const MAX_HEADER_LIST: u32 = 32 * 1024;
 
+/// What a peer may send on a connection before it is read: it says little, and before its token is
+/// reviewed nothing of it is read.
+const WINDOW: u32 = 64 * 1024;
+
 /// How long accepting rests after it failed (the process is out of descriptors, most likely).
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -93,6 +97,8 @@ async fn connection(
         .keep_alive_timeout(KEEP_ALIVE)
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         served = serving => if let Err(error) = served {
