@@ -21,7 +21,7 @@ use crate::infra::render::Settings;
 use crate::leader::{Candidate, Leadership};
 use crate::metrics::Metrics;
 use crate::serve::authority::{Authority, Keeper, Names};
-use crate::serve::identity::{Accounts, ServiceAccount};
+use crate::serve::identity::Accounts;
 use crate::serve::metrics::ServeMetrics;
 use crate::serve::service::{Partners, Streams};
 use crate::serve::{Publisher, listen};
@@ -110,6 +110,7 @@ impl App {
         let publisher = Publisher::default();
         let (references, referenced) = watch::channel(Arc::default());
         let (wanted, infra_wanted) = watch::channel(None);
+        let (accounts, proven) = watch::channel(Arc::default());
         let (authority, bundle) = base.start_authority(&mut tasks);
         let news = reconcile::News {
             objects: base.start_watch(&mut tasks, admin_port, referenced),
@@ -120,9 +121,9 @@ impl App {
                     tls: listen::tls(Arc::new(authority))?,
                     publisher: publisher.clone(),
                 },
-                infra_wanted.clone(),
+                proven,
             ),
-            infra: base.start_infra(&mut tasks, infra_wanted, bundle),
+            infra: base.start_infra(&mut tasks, infra_wanted, bundle, accounts),
             leadership: base.leadership.clone(),
         };
         let outlets = reconcile::Outlets {
@@ -252,7 +253,7 @@ impl Base {
         &self,
         tasks: &mut Tasks,
         port: Port,
-        wanted: watch::Receiver<Option<Arc<infra::Wanted>>>,
+        accounts: watch::Receiver<Arc<Accounts>>,
     ) -> mpsc::Receiver<serve::Report> {
         let Port {
             listener,
@@ -260,8 +261,6 @@ impl Base {
             publisher,
         } = port;
         let (reports, heard) = mpsc::channel(serve::QUEUE);
-        let (accounts, mapped) = taps::mapped(wanted, |wanted| accounts(wanted.as_deref()));
-        spawn(tasks, "accounts", mapped);
         let streams = Streams::new(Partners {
             review: Arc::new(self.client.clone()),
             accounts,
@@ -282,6 +281,7 @@ impl Base {
         tasks: &mut Tasks,
         wanted: watch::Receiver<Option<Arc<infra::Wanted>>>,
         bundle: watch::Receiver<Option<Arc<str>>>,
+        accounts: watch::Sender<Arc<Accounts>>,
     ) -> mpsc::Receiver<infra::Event> {
         let (events, news) = mpsc::channel(infra::QUEUE);
         let Config {
@@ -301,6 +301,7 @@ impl Base {
             wanted,
             bundle,
             events,
+            accounts,
         };
         spawn(tasks, "infra", infra::run(around));
         news
@@ -325,17 +326,4 @@ fn spawn(
         task.await;
         name
     });
-}
-
-/// The service accounts of the data planes of all Gateways of ours.
-fn accounts(wanted: Option<&infra::Wanted>) -> Arc<Accounts> {
-    let gateways = wanted.into_iter().flat_map(|wanted| &wanted.gateways);
-    let accounts = gateways.map(|(gateway, infra)| {
-        let account = ServiceAccount {
-            namespace: Arc::clone(&gateway.namespace),
-            name: Arc::from(infra.name.as_str()),
-        };
-        (account, gateway.clone())
-    });
-    Arc::new(accounts.collect())
 }

@@ -3,6 +3,7 @@
 //! What is wanted, what there is, and what became of writes come in; [`Step`]s go out. Nothing here
 //! waits, reads or writes.
 
+mod accounts;
 mod backlog;
 mod plan;
 mod telling;
@@ -23,6 +24,7 @@ use super::observe::{self, PodFacts};
 use super::render::Settings;
 use super::resource::{ResourceId, ResourceKind};
 use super::{Event, Observed, Wanted, trouble};
+use crate::serve::identity::Accounts;
 
 /// Something to be asked of the API server.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +94,8 @@ pub struct Step {
     pub orders: Vec<Order>,
     /// For the reconcile loop.
     pub events: Vec<Event>,
+    /// Whose service accounts are whose, if that is news.
+    pub accounts: Option<Arc<Accounts>>,
     /// When to call [`Control::step`] if nothing happens before.
     pub wake_at: Option<Instant>,
 }
@@ -124,6 +128,8 @@ pub struct Control {
     told: BTreeMap<ObjectKey, Observed>,
     /// Gateways to look at in the next step.
     dirty: BTreeSet<ObjectKey>,
+    /// The service accounts that were told, until there may be others.
+    accounts: Option<Arc<Accounts>>,
 }
 
 impl Control {
@@ -142,6 +148,7 @@ impl Control {
             backlog: Backlog::default(),
             told: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            accounts: None,
         }
     }
 
@@ -161,6 +168,7 @@ impl Control {
         self.dirty.extend(gone.cloned());
         self.dirty.extend(wanted.foreign.iter().cloned());
         self.wanted = Some(wanted);
+        self.accounts = None;
     }
 
     /// The certificates by which data planes are to know the controller.
@@ -192,6 +200,7 @@ impl Control {
             self.dirty.insert(gateway.clone());
             self.owned.entry(gateway).or_default().insert(id.clone());
         }
+        self.doubt_accounts(&id);
         self.live.insert(id, object);
     }
 
@@ -317,6 +326,7 @@ impl Control {
             self.told_sync = true;
             step.events.push(Event::InSync);
         }
+        step.accounts = self.new_accounts();
         step.wake_at = self.backlog.next_due();
         step
     }
@@ -353,6 +363,7 @@ impl Control {
         let Some(object) = self.live.remove(id) else {
             return;
         };
+        self.doubt_accounts(id);
         if let Some((gateway, _)) = owner(&object) {
             let gateway = ObjectKey::new(id.namespace.as_str(), gateway);
             if let Some(ids) = self.owned.get_mut(&gateway) {

@@ -20,6 +20,7 @@ use super::resource::{ResourceId, ResourceKind};
 use super::{Event, Wanted};
 use crate::config::Namespaces;
 use crate::leader::Leadership;
+use crate::serve::identity::Accounts;
 
 /// How many requests may be under way at once.
 const AT_ONCE: usize = 8;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub bundle: watch::Receiver<Option<Arc<str>>>,
     /// Where to tell what there is.
     pub events: mpsc::Sender<Event>,
+    /// Where to tell which service accounts are whose.
+    pub accounts: watch::Sender<Arc<Accounts>>,
 }
 
 /// Runs until nobody listens any more.
@@ -52,6 +55,7 @@ pub async fn run(parts: Parts) {
         mut wanted,
         mut bundle,
         events,
+        accounts,
     } = parts;
     let sources = sources(&namespaces);
     let mut news: SelectAll<_> = select_all(sources.iter().map(|source| follow(&client, source)));
@@ -87,6 +91,9 @@ pub async fn run(parts: Parts) {
         }
         let step = control.step(Instant::now());
         wake_at = step.wake_at;
+        if let Some(proven) = step.accounts {
+            tell_news(&accounts, proven);
+        }
         for event in step.events {
             if events.send(event).await.is_err() {
                 return;
@@ -99,6 +106,14 @@ pub async fn run(parts: Parts) {
             under_way.spawn(carry_out(client.clone(), leadership.clone(), order));
         }
     }
+}
+
+fn tell_news(accounts: &watch::Sender<Arc<Accounts>>, proven: Arc<Accounts>) {
+    accounts.send_if_modified(|told| {
+        let is_news = *told != proven;
+        *told = proven;
+        is_news
+    });
 }
 
 fn sources(namespaces: &Namespaces) -> Vec<Source> {

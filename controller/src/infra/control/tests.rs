@@ -1,3 +1,5 @@
+mod accounts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::infra::overlay::merge;
 use crate::infra::render::tests::{settings, wanted};
 use crate::infra::resource::{ResourceId, ResourceKind};
 use crate::infra::{Event, Observed, Readiness, Wanted};
+use crate::serve::identity::Accounts;
 
 /// An API server that has what it was given.
 struct Cluster {
@@ -24,6 +27,7 @@ struct Cluster {
     log: Vec<String>,
     told: BTreeMap<ObjectKey, Observed>,
     in_sync: bool,
+    accounts: Arc<Accounts>,
     /// What is refused, and with which code.
     refused: BTreeMap<ResourceKind, u16>,
 }
@@ -46,6 +50,7 @@ impl Cluster {
             log: Vec::new(),
             told: BTreeMap::new(),
             in_sync: false,
+            accounts: Arc::default(),
             refused: BTreeMap::new(),
         }
     }
@@ -75,6 +80,7 @@ impl Cluster {
     fn settle(&mut self) {
         for _ in 0..20 {
             let step = self.control.step(self.now);
+            self.accounts = step.accounts.unwrap_or_else(|| Arc::clone(&self.accounts));
             for event in step.events {
                 match event {
                     Event::Observed { gateway, observed } => {
