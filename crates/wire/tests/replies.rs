@@ -88,6 +88,18 @@ fn long_texts_and_lists_are_cut_where_they_are_sent() {
 }
 
 #[test]
+fn no_text_controls_a_terminal() {
+    let nack = Reply::Nack(Nack {
+        version: Version(1),
+        reason: "no\u{1b}[31m\n2026 ERROR forged".to_owned(),
+    });
+    let Reply::Nack(Nack { reason, .. }) = arrived(&nack) else {
+        panic!("another reply")
+    };
+    assert_eq!(reason, "no [31m 2026 ERROR forged");
+}
+
+#[test]
 fn a_kind_of_a_newer_release_is_passed_over() {
     // Field 9, a message without fields.
     let message = messages::DataPlaneMessage::decode(&[0x4a, 0][..]).unwrap();

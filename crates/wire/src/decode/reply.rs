@@ -1,4 +1,5 @@
-//! What a data plane says. It is not trusted: lists and texts longer than ours are refused or cut.
+//! What a data plane says. It is not trusted: lists and texts longer than ours are refused or cut,
+//! and no text controls a terminal.
 
 use std::num::NonZeroU16;
 
@@ -97,7 +98,8 @@ fn at_most(limit: usize, count: usize) -> Result<(), InvalidField> {
     Err(Cause::OutOfRange(u32::try_from(count).unwrap_or(u32::MAX)).into())
 }
 
+/// These texts end in statuses, logs and terminals.
 fn cut(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(MAX_TEXT));
-    text
+    text.replace(char::is_control, " ")
 }
