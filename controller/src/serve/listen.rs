@@ -1,5 +1,7 @@
 //! The port that data planes connect to: TCP, TLS, HTTP/2.
 
+mod peers;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use self::peers::{Guest, Peers};
 use super::service::{Occupied, Streams, answer};
 
 /// Connections at a time; more wait to be accepted.
@@ -57,12 +60,17 @@ pub fn tls(certificate: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rus
 pub async fn serve(listener: TcpListener, tls: ServerConfig, streams: Streams) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let peers = Peers::default();
     // The semaphore is never closed.
     while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
+                let Some(guest) = peers.enter(peer.ip()) else {
+                    tracing::debug!(%peer, "too many connections of one address");
+                    continue;
+                };
                 let (acceptor, streams) = (acceptor.clone(), streams.clone());
-                tokio::spawn(connection(stream, acceptor, streams, permit));
+                tokio::spawn(connection(stream, acceptor, streams, (permit, guest)));
             }
             Err(error) => {
                 tracing::warn!(%error, "data planes' port: accept failed");
@@ -76,7 +84,7 @@ async fn connection(
     stream: TcpStream,
     acceptor: TlsAcceptor,
     streams: Streams,
-    _permit: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Guest),
 ) {
     let peer = stream.peer_addr().ok();
     // Small answers must not wait for one another.
