@@ -15,7 +15,8 @@ const CREDENTIALS: &str = "/var/run/portcullis";
 const AUDIENCE: &str = "portcullis";
 /// How long a token is good, in seconds; the kubelet renews it long before.
 const TOKEN_SECONDS: u32 = 3600;
-/// The port of health and metrics. No listener's, whatever a user asks for: data planes refuse it.
+/// The port of health and metrics, on all addresses of whatever family, which is what data planes
+/// have if nothing else is said. No listener's, whatever a user asks for: data planes refuse it.
 const HEALTH_PORT: u16 = 15021;
 /// The user that the image has no other than.
 const USER: u32 = 65532;
@@ -180,7 +181,6 @@ fn arguments(subject: &Subject<'_>) -> Vec<String> {
         format!("--gateway={}", subject.gateway),
         format!("--controller={}", subject.settings.controller),
         format!("--credentials={CREDENTIALS}"),
-        format!("--health=0.0.0.0:{HEALTH_PORT}"),
         "--admin=127.0.0.1:15000".to_owned(),
         format!("--drain-delay={delay}s"),
         format!("--drain-timeout={timeout}s"),
