@@ -24,7 +24,7 @@ pub use self::changes::{Change, Changes};
 const MOST: usize = 64;
 /// How many entries chunks have that are made together: room is left for what comes later.
 const FILL: usize = 48;
-/// A chunk of fewer is joined with the next one.
+/// A chunk of fewer is joined with its neighbours.
 const LEAST: usize = 16;
 
 /// An ordered map whose copies share what they have in common.
@@ -181,6 +181,9 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
             chunks.remove(chunk);
         } else if entries.len() < LEAST {
             join_with_next(chunks, chunk);
+            if let Some(before) = chunk.checked_sub(1) {
+                join_with_next(chunks, before);
+            }
         }
         Some(value)
     }

@@ -163,6 +163,12 @@ impl Load {
         Self { shared, clients }
     }
 
+    /// Whether clients have begun to be answered, on new connections too.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let counts = [&self.shared.requests, &self.shared.handshakes];
+        counts.iter().all(|count| count.load(Ordering::Relaxed) > 0)
+    }
+
     pub(crate) async fn finish(mut self) -> Tally {
         self.shared.done.store(true, Ordering::Relaxed);
         let mut failures = Vec::new();
