@@ -164,8 +164,13 @@ impl Candidate {
     /// One look at the Lease, and what follows from it; says how long to rest. `held` is the Lease
     /// as this process wrote it last, if it is its own.
     async fn turn(&mut self, held: &mut Option<Lease>) -> Duration {
-        // Who was frozen for long looks before it writes.
-        let known = held.take().filter(|_| self.leadership.is_held());
+        // Who was frozen for long looks before it writes. Others may have led meanwhile, so whoever
+        // hears of changes is to hear of this one.
+        if !self.leadership.is_held() {
+            self.leadership.revoke();
+            *held = None;
+        }
+        let known = held.take();
         let lease = match known {
             Some(lease) => Some(lease),
             None => match timed(self.api.get_opt(LEASE)).await {

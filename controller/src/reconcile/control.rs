@@ -184,7 +184,6 @@ impl Control {
         let role = if leads {
             Role::Leader { since: now }
         } else {
-            self.fleet.forget_reports();
             Role::Follower
         };
         self.desk.assume(role);

@@ -69,13 +69,6 @@ impl Fleet {
         })
     }
 
-    /// What data planes said does not count any more: they have another leader now.
-    pub(super) fn forget_reports(&mut self) {
-        for planes in self.gateways.values_mut() {
-            planes.streams.clear();
-        }
-    }
-
     /// Every Gateway with what is known of it. What is known of one that had the name before, by
     /// its uid, is left out.
     pub(super) fn facts<'a>(
@@ -204,7 +197,10 @@ impl Stream {
                 self.has_reported = true;
                 self.refusal = Some(format!("refused version {version}: {reason}"));
             }
-            StreamState::Gone => self.is_open = false,
+            StreamState::Gone => {
+                self.is_open = false;
+                self.has_reported = false;
+            }
         }
     }
 

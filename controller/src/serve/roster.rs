@@ -89,6 +89,12 @@ impl Roster {
         Some(report)
     }
 
+    /// All pods have another leader now, or will have: whoever comes back is news.
+    pub(crate) fn dismiss(&mut self) -> Vec<Report> {
+        let pods = std::mem::take(&mut self.pods).into_keys();
+        pods.map(|pod| report(&pod, StreamState::Gone)).collect()
+    }
+
     /// When [`Roster::gone`] next has something to say.
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         self.pods.values().filter_map(|entry| entry.gone_at).min()
@@ -183,6 +189,20 @@ mod tests {
             roster.take(note(2, What::Opened), now),
             Some(report(&pod(), StreamState::Connected))
         );
+    }
+
+    /// Else who leads again within moments would wait for ever for what was not told anew.
+    #[test]
+    fn what_was_told_before_leadership_ended_is_told_again() {
+        let mut roster = Roster::default();
+        let now = Instant::now();
+        roster.take(note(1, What::Opened), now);
+        roster.take(note(1, What::Said(acked(1))), now);
+        assert_eq!(roster.dismiss(), [report(&pod(), StreamState::Gone)]);
+        assert_eq!(roster.take(note(1, What::Closed), now), None);
+        assert!(roster.take(note(2, What::Opened), now).is_some());
+        let said = roster.take(note(2, What::Said(acked(1))), now);
+        assert_eq!(said, Some(report(&pod(), acked(1))));
     }
 
     #[test]

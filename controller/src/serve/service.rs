@@ -80,7 +80,7 @@ impl Streams {
             metrics,
         } = partners;
         let (notes, receiver) = mpsc::channel(NOTES);
-        tokio::spawn(report(receiver, reports));
+        tokio::spawn(report(receiver, leadership.changes(), reports));
         let shared = Shared {
             review,
             reviews: Semaphore::new(MAX_REVIEWS),
@@ -130,7 +130,11 @@ fn max_age(pod: &Pod) -> Duration {
 }
 
 /// Reports what is news of what the streams say.
-async fn report(mut notes: mpsc::Receiver<Note>, reports: ReportSender) {
+async fn report(
+    mut notes: mpsc::Receiver<Note>,
+    mut leads: watch::Receiver<bool>,
+    reports: ReportSender,
+) {
     let mut roster = Roster::default();
     loop {
         let wake_at = roster.wake_at();
@@ -144,6 +148,11 @@ async fn report(mut notes: mpsc::Receiver<Note>, reports: ReportSender) {
             note = notes.recv() => match note {
                 Some(note) => roster.take(note, tokio::time::Instant::now()).into_iter().collect(),
                 None => return,
+            },
+            Ok(()) = leads.changed() => if *leads.borrow_and_update() {
+                Vec::new()
+            } else {
+                roster.dismiss()
             },
             () = wake => roster.gone(tokio::time::Instant::now()),
         };

@@ -166,6 +166,12 @@ impl Bench {
         });
     }
 
+    /// Another leads, and pod `a` goes there.
+    fn deposed(&mut self) {
+        self.control.lead(false, self.start);
+        self.report("a", StreamState::Gone);
+    }
+
     fn ack(&mut self, pod: &str, generation: i64) {
         let state = StreamState::Acked {
             version: portcullis_ir::Version(0),
@@ -467,7 +473,7 @@ fn a_refused_snapshot_shows_in_the_status_of_the_gateway_only() {
 #[test]
 fn a_new_leader_says_nothing_of_a_gateway_until_its_pods_have_come() {
     let mut bench = Bench::programmed();
-    bench.control.lead(false, bench.start);
+    bench.deposed();
     bench.step();
     bench.millis = 1_000;
     let since = bench.start + Duration::from_secs(1);
@@ -485,7 +491,7 @@ fn a_new_leader_says_nothing_of_a_gateway_until_its_pods_have_come() {
 #[test]
 fn a_new_leader_does_not_wait_for_ever() {
     let mut bench = Bench::programmed();
-    bench.control.lead(false, bench.start);
+    bench.deposed();
     bench.control.lead(true, bench.start);
     bench.put(&gateway(2));
     assert_eq!(programmed(&bench.step()), None);
@@ -536,7 +542,7 @@ fn what_is_left_of_an_earlier_gateway_does_not_make_one_programmed() {
 #[test]
 fn who_leads_again_does_not_repeat_what_was_said_when_leading_before() {
     let mut bench = Bench::programmed();
-    bench.control.lead(false, bench.start);
+    bench.deposed();
     let gateway = Subject {
         kind: Kind::Gateway,
         key: ObjectKey::new("default", "gw"),
