@@ -3,9 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_dataplane::admin::{AdminServer, AdminState, Introspect, LoadedConfig, Readiness};
-use portcullis_dataplane::metrics::Metrics;
+use portcullis_dataplane::metrics::{Metrics, StreamMetrics};
 use portcullis_dataplane::source::{self, SourceConfig};
 use portcullis_dataplane::{Config, DataPlane, Drained, PortMap, StartError};
 
@@ -13,6 +14,9 @@ use crate::config;
 use crate::exit::Exit;
 use crate::signals::Ending;
 use crate::standalone::{self, open_access_log};
+
+/// How long following the controller rests after it panicked.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why a data plane cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +72,7 @@ pub(crate) async fn run(config: config::DataPlane) -> Result<Exit, RunError> {
     tracing::info!(%gateway, health = %health_at, admin = %admin_at, "data plane started");
 
     // To the end: what changes while it drains counts for the requests that still come.
-    let following = source::follow(source, Arc::clone(&data_plane), metrics.stream());
+    let following = keep_following(source, Arc::clone(&data_plane), metrics.stream());
     tokio::spawn(following);
     let signal = ending.next().await;
     let _draining = admin.hold("shutting down");
@@ -88,6 +92,23 @@ pub(crate) async fn run(config: config::DataPlane) -> Result<Exit, RunError> {
     };
     access_log.flush();
     Ok(exit)
+}
+
+/// Follows the controller for ever. A panic must not leave a data plane that serves an old
+/// configuration and hears of no other: it begins anew, with nothing held.
+async fn keep_following(
+    source: SourceConfig,
+    data_plane: Arc<DataPlane>,
+    metrics: Arc<StreamMetrics>,
+) {
+    loop {
+        let (data_plane, metrics) = (Arc::clone(&data_plane), Arc::clone(&metrics));
+        let following = source::follow(source.clone(), data_plane, metrics);
+        if let Err(error) = tokio::spawn(following).await {
+            tracing::error!(%error, "following the controller failed; beginning anew");
+        }
+        tokio::time::sleep(FOLLOW_AGAIN).await;
+    }
 }
 
 fn listen(option: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> RunError {
