@@ -7,6 +7,9 @@ addons() {
     "$(driver)_load" "$parts/echo-basic.tar"
 }
 
+# Forbids to change the channel, and to go back in versions.
+upgrade_policy=gateway.networking.k8s.io_vap_safeupgrades.yaml
+
 # gateway_api_crds standard|experimental
 gateway_api_crds() {
     local directory file files=() previous=
@@ -18,9 +21,11 @@ gateway_api_crds() {
     [ ! -e "$state/channel" ] || previous=$(cat "$state/channel")
     [ "${previous:-$1}" = "$1" ] || leave_channel "$directory/$previous"
     for file in "$directory/$1"/gateway.networking.*.yaml; do
-        files+=(-f "$file")
+        [[ $file = *_vap_* ]] || files+=(-f "$file")
     done
+    # The API server takes a moment to forget the policy that forbids the change.
     await "the CRDs" 30 kubectl apply --server-side --force-conflicts "${files[@]}"
+    kubectl apply --server-side --force-conflicts --filename "$directory/$1/$upgrade_policy"
     kubectl wait --for=condition=Established --timeout=60s customresourcedefinition --all >/dev/null
     echo "$1" >"$state/channel"
     echo "Gateway API CRDs: $1"
@@ -30,7 +35,7 @@ gateway_api_crds() {
 # forbids the change.
 leave_channel() {
     local file
-    kubectl delete --ignore-not-found --filename "$1/gateway.networking.k8s.io_vap_safeupgrades.yaml"
+    kubectl delete --ignore-not-found --filename "$1/$upgrade_policy"
     for file in "$1"/gateway.networking.x-*.yaml; do
         [ ! -e "$file" ] || kubectl delete --ignore-not-found --filename "$file"
     done

@@ -114,7 +114,17 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     pub(crate) port_map: Vec<String>,
-    /// Where /readyz, /healthz, /metrics, /config and /status are served; keep it private
+    /// Also write every object with its status to this file, as YAML
+    #[arg(long, value_name = "FILE", env = "PORTCULLIS_STATUS_FILE")]
+    pub(crate) status_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+/// What every process that serves is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ProcessArgs {
+    /// Where health, metrics and what is loaded are shown; keep it private
     #[arg(
         long,
         value_name = "IP:PORT",
@@ -133,9 +143,6 @@ pub(crate) struct ServeArgs {
         default_value = "30s"
     )]
     pub(crate) drain_timeout: String,
-    /// Also write every object with its status to this file, as YAML
-    #[arg(long, value_name = "FILE", env = "PORTCULLIS_STATUS_FILE")]
-    pub(crate) status_file: Option<PathBuf>,
     /// One JSON object per request, to stdout, to a file or nowhere
     #[arg(
         long,

@@ -15,7 +15,9 @@ use portcullis_dataplane::PortMap;
 use portcullis_dataplane::source::InvalidController;
 use portcullis_folder::Roots;
 
-use crate::args::{CheckArgs, CheckOutput, ControllerArgs, LogArgs, ServeArgs, StandaloneArgs};
+use crate::args::{
+    CheckArgs, CheckOutput, ControllerArgs, LogArgs, ProcessArgs, ServeArgs, StandaloneArgs,
+};
 
 pub(crate) use self::dataplane::DataPlane;
 
@@ -123,16 +125,16 @@ impl TryFrom<ServeArgs> for Serve {
         let ServeArgs {
             bind,
             port_map,
+            status_file,
+            process,
+        } = args;
+        let ProcessArgs {
             admin,
             workers,
             drain_timeout,
-            status_file,
             access_log,
-            log: LogArgs {
-                log_format: _,
-                log: _,
-            },
-        } = args;
+            log: _,
+        } = process;
         Ok(Self {
             bind: if bind.is_empty() {
                 vec![every_address()]

@@ -29,17 +29,19 @@ use crate::exit::Exit;
 fn main() -> ExitCode {
     let Args { command } = Args::parse();
     let exit = match command {
-        Command::Standalone(args) => serve(&args.serve.log.clone(), Threads::PerCpu, async {
-            let config = args.try_into().map_err(told)?;
-            standalone::run(config).await.map_err(told)
-        }),
+        Command::Standalone(args) => {
+            serve(&args.serve.process.log.clone(), Threads::PerCpu, async {
+                let config = args.try_into().map_err(told)?;
+                standalone::run(config).await.map_err(told)
+            })
+        }
         Command::Demo(args) => serve(&args.log.clone(), Threads::PerCpu, async {
             demo::run(args).await.map_err(told)
         }),
         Command::Controller(args) => serve(&args.log.clone(), Threads::PerCpu, async {
             controller::run(args.into()).await.map_err(told)
         }),
-        Command::Dataplane(args) => serve(&args.log.clone(), Threads::Two, async {
+        Command::Dataplane(args) => serve(&args.process.log.clone(), Threads::Two, async {
             let config = args.try_into().map_err(told)?;
             dataplane::run(config).await.map_err(told)
         }),

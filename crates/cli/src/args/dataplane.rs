@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::LogArgs;
+use super::ProcessArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DataPlaneArgs {
@@ -29,19 +29,8 @@ pub(crate) struct DataPlaneArgs {
     /// Where /healthz, /readyz and /metrics are served [default: port 15021 of all addresses]
     #[arg(long, value_name = "IP:PORT", env = "PORTCULLIS_HEALTH")]
     pub(crate) health: Option<SocketAddr>,
-    /// Where what is loaded is shown too; keep it private
-    #[arg(
-        long,
-        value_name = "IP:PORT",
-        env = "PORTCULLIS_ADMIN",
-        default_value = "127.0.0.1:15000"
-    )]
-    pub(crate) admin: SocketAddr,
-    /// Threads that serve [default: one per CPU]
-    #[arg(long, value_name = "N", env = "PORTCULLIS_WORKERS")]
-    pub(crate) workers: Option<usize>,
     /// How long new connections are still taken when the process is told to end, until all load
-    /// balancers know; not waited for without clients
+    /// balancers know; not waited for by one that never had a client
     #[arg(
         long,
         value_name = "TIME",
@@ -49,22 +38,6 @@ pub(crate) struct DataPlaneArgs {
         default_value = "5s"
     )]
     pub(crate) drain_delay: String,
-    /// How long requests in flight may take after that
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "PORTCULLIS_DRAIN_TIMEOUT",
-        default_value = "30s"
-    )]
-    pub(crate) drain_timeout: String,
-    /// One JSON object per request, to stdout, to a file or nowhere
-    #[arg(
-        long,
-        value_name = "stdout|off|FILE",
-        env = "PORTCULLIS_ACCESS_LOG",
-        default_value = "off"
-    )]
-    pub(crate) access_log: String,
     #[command(flatten)]
-    pub(crate) log: LogArgs,
+    pub(crate) process: ProcessArgs,
 }

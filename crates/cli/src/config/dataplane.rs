@@ -8,7 +8,7 @@ use portcullis_dataplane::source::SourceConfig;
 use portcullis_ir::ObjectKey;
 
 use super::{AccessLog, UsageError, access_log, every_address, parse_time, worker_count};
-use crate::args::{DataPlaneArgs, LogArgs};
+use crate::args::{DataPlaneArgs, ProcessArgs};
 
 /// The port of health and metrics that nothing else was said about.
 const HEALTH_PORT: u16 = 15021;
@@ -33,16 +33,16 @@ impl TryFrom<DataPlaneArgs> for DataPlane {
             controller,
             credentials,
             health,
+            drain_delay,
+            process,
+        } = args;
+        let ProcessArgs {
             admin,
             workers,
-            drain_delay,
             drain_timeout,
             access_log: target,
-            log: LogArgs {
-                log_format: _,
-                log: _,
-            },
-        } = args;
+            log: _,
+        } = process;
         Ok(Self {
             source: SourceConfig {
                 gateway: parse_gateway(&gateway)?,
