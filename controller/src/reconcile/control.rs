@@ -14,7 +14,7 @@ use portcullis_api::{AnyObject, Kind, ObjectKey, Objects};
 use portcullis_ir::SharedMap;
 use portcullis_ir::Snapshot;
 use portcullis_translate::references::{References, Relevance};
-use portcullis_translate::{GatewayOutput, Inputs, Installed, Options, Output, Translator};
+use portcullis_translate::{GatewayOutput, Inputs, Installed, Options, Output, Translator, ir_key};
 use tokio::time::Instant;
 
 use super::ask::{ASKED, Ask};
@@ -320,13 +320,4 @@ fn is_same_version(old: &AnyObject, new: &AnyObject) -> bool {
         metadata.uid.clone().zip(metadata.resource_version.clone())
     };
     version(old).is_some_and(|old| version(new) == Some(old))
-}
-
-/// The name of an object as the IR has it.
-pub(super) fn ir_key(key: &ObjectKey) -> portcullis_ir::ObjectKey {
-    let ObjectKey { namespace, name } = key;
-    portcullis_ir::ObjectKey {
-        namespace: namespace.clone(),
-        name: name.clone(),
-    }
 }

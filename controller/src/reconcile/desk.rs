@@ -8,11 +8,10 @@ use portcullis_api::gateway::GatewayStatus;
 use portcullis_api::listener_set::ListenerSetStatus;
 use portcullis_api::meta::{Object, Spec};
 use portcullis_api::{Kind, ListenerSet, ObjectKey, Objects};
-use portcullis_translate::Statuses;
+use portcullis_translate::{Statuses, ir_key};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::control::ir_key;
 use super::fleet::Fleet;
 use super::hold::{Ledger, Programmable};
 use crate::status::wanted::changes;

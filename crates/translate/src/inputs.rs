@@ -104,7 +104,7 @@ pub enum PortFailure {
 }
 
 /// The name of an object as the IR has it.
-pub(crate) fn ir_key(key: &portcullis_api::ObjectKey) -> portcullis_ir::ObjectKey {
+pub fn ir_key(key: &portcullis_api::ObjectKey) -> portcullis_ir::ObjectKey {
     let portcullis_api::ObjectKey { namespace, name } = key;
     portcullis_ir::ObjectKey {
         namespace: namespace.clone(),

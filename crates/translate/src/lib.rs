@@ -32,7 +32,7 @@ mod world;
 
 pub use inputs::{
     InfraTrouble, Inputs, Installed, ObservedDataPlane, ObservedGateway, ObservedInfra, Options,
-    PortFailure,
+    PortFailure, ir_key,
 };
 pub use output::{GatewayOutput, Output, StatusMap, Statuses};
 pub use translator::Translator;
