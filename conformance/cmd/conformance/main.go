@@ -76,7 +76,8 @@ func run(ctx context.Context, o options) (red bool, err error) {
 	}
 	wanted := ratchet.Wanted{
 		Claimed:  claimed,
-		Switched: ratchet.GatewayFeatures(ratchet.Channel(o.channel)),
+		// What is claimed is switched on whatever the channel says of it.
+		Switched: ratchet.GatewayFeatures(ratchet.Channel(o.channel)).Union(claimed),
 	}
 	if o.only != "" {
 		wanted.Only = strings.Split(o.only, ",")
