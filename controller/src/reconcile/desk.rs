@@ -98,12 +98,20 @@ impl Desk {
             gateways,
             listener_sets,
             http_routes,
+            grpc_routes,
+            tls_routes,
+            tcp_routes,
+            udp_routes,
         } = &self.statuses;
         match kind {
             Kind::GatewayClass => gateway_classes.contains_key(key),
             Kind::Gateway => gateways.contains_key(key),
             Kind::ListenerSet => listener_sets.contains_key(key),
             Kind::HttpRoute => http_routes.contains_key(key),
+            Kind::GrpcRoute => grpc_routes.contains_key(key),
+            Kind::TlsRoute => tls_routes.contains_key(key),
+            Kind::TcpRoute => tcp_routes.contains_key(key),
+            Kind::UdpRoute => udp_routes.contains_key(key),
             _ => false,
         }
     }

@@ -16,7 +16,11 @@ pub fn changes(old: &Statuses, new: &Statuses) -> Vec<Change> {
         gateway_classes,
         gateways,
         listener_sets,
-        http_routes,
+        http_routes: _,
+        grpc_routes: _,
+        tls_routes: _,
+        tcp_routes: _,
+        udp_routes: _,
     } = new;
     let mut changes = Vec::new();
     let all = &mut changes;
@@ -28,7 +32,9 @@ pub fn changes(old: &Statuses, new: &Statuses) -> Vec<Change> {
     );
     compare(Kind::Gateway, &old.gateways, gateways, all);
     compare(Kind::ListenerSet, &old.listener_sets, listener_sets, all);
-    compare(Kind::HttpRoute, &old.http_routes, http_routes, all);
+    for ((kind, new), (_, old)) in new.routes().into_iter().zip(old.routes()) {
+        compare(kind, old, new, all);
+    }
     changes
 }
 

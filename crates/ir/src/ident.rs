@@ -81,7 +81,8 @@ id! {
     RouteId
 }
 id! {
-    /// One port of one backend: `Service/<namespace>/<name>/<port>`.
+    /// One port of one backend: `Service/<namespace>/<name>/<port>`, for HTTP; for other usages
+    /// something follows: `/grpc`, `/stream`, `/passthrough`, `/datagram`.
     BackendId
 }
 

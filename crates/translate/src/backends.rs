@@ -5,10 +5,10 @@ mod endpoints;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use portcullis_api::ObjectKey;
 use portcullis_api::core::{Service, ServicePort};
 use portcullis_api::route::BackendRef;
 use portcullis_api::status::ConditionReason;
-use portcullis_api::{Kind, ObjectKey};
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::{Backend, BackendId, BackendProtocol};
 
@@ -17,6 +17,42 @@ use crate::grants::{Permission, Referrer, missing_grant};
 use crate::problem::Problem;
 use crate::tls::termination::group_kind;
 use crate::world::World;
+
+/// What a backend is used for. The same port of the same Service may be several Backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Usage {
+    /// Requests of an HTTPRoute.
+    Http,
+    /// Requests of a GRPCRoute.
+    Grpc,
+    /// A byte stream: of a TCPRoute, or of a TLSRoute whose TLS ends at the listener.
+    Stream,
+    /// TLS that is passed on as it is: no policy has a say in it.
+    Passthrough,
+    /// Datagrams of a UDPRoute.
+    Datagram,
+}
+
+impl Usage {
+    /// What tells its backends from those of other usages.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Http => "",
+            Self::Grpc => "/grpc",
+            Self::Stream => "/stream",
+            Self::Passthrough => "/passthrough",
+            Self::Datagram => "/datagram",
+        }
+    }
+
+    /// The protocol of the port of a Service.
+    fn transport(self) -> &'static str {
+        match self {
+            Self::Http | Self::Grpc | Self::Stream | Self::Passthrough => "TCP",
+            Self::Datagram => "UDP",
+        }
+    }
+}
 
 /// The backends that routes name, each worked out once and again when what it is made of changes.
 #[derive(Debug, Default)]
@@ -29,6 +65,7 @@ pub(crate) struct Backends {
 struct Known {
     service: ObjectKey,
     port: u16,
+    usage: Usage,
     backend: Result<Arc<Backend>, Problem>,
 }
 
@@ -55,7 +92,8 @@ impl Backends {
             let Some(known) = self.known.get_mut(&id) else {
                 continue;
             };
-            let (backend, asked) = world.watch(|| read(world, &known.service, known.port));
+            let (backend, asked) =
+                world.watch(|| read(world, &known.service, known.port, known.usage));
             self.readers.record(&id, asked);
             if backend == known.backend {
                 continue;
@@ -75,17 +113,16 @@ impl Backends {
         self.readers.record(id, BTreeSet::new());
     }
 
-    /// Where a backendRef of a `kind` of route in `namespace` leads; if nowhere, the problem.
+    /// Where a backendRef leads; if nowhere, the problem.
     pub(crate) fn resolve(
         &mut self,
         world: &World<'_>,
-        kind: Kind,
-        namespace: &str,
+        from: Referrer<'_>,
         reference: &BackendRef,
+        usage: Usage,
     ) -> Result<BackendId, Problem> {
         let target = reference.target();
-        let from = Referrer { kind, namespace };
-        let key = ObjectKey::new(target.namespace.unwrap_or(namespace), target.name);
+        let key = ObjectKey::new(target.namespace.unwrap_or(from.namespace), target.name);
         if (target.group, target.kind) != ("", "Service") {
             return Err(Problem::new(
                 ConditionReason::InvalidKind,
@@ -106,11 +143,11 @@ impl Backends {
                 key.name
             )));
         };
-        let id = BackendId::new(format!("Service/{key}/{port}"));
+        let id = BackendId::new(format!("Service/{key}/{port}{}", usage.suffix()));
         let known = self.known.get_key_value(&id);
         let known = known.map(|(id, it)| (id.clone(), it.backend.as_ref().err().cloned()));
         let (id, verdict) = known.unwrap_or_else(|| {
-            let verdict = self.learn(world, &id, key, port);
+            let verdict = self.learn(world, &id, (key, port), usage);
             (id, verdict)
         });
         world.note(Fact::Backend(id.clone()));
@@ -122,15 +159,16 @@ impl Backends {
         &mut self,
         world: &World<'_>,
         id: &BackendId,
-        service: ObjectKey,
-        port: u16,
+        (service, port): (ObjectKey, u16),
+        usage: Usage,
     ) -> Option<Problem> {
-        let (backend, asked) = world.watch(|| read(world, &service, port));
+        let (backend, asked) = world.watch(|| read(world, &service, port, usage));
         self.readers.record(id, asked);
         let verdict = backend.as_ref().err().cloned();
         let known = Known {
             service,
             port,
+            usage,
             backend,
         };
         self.known.insert(id.clone(), known);
@@ -138,25 +176,30 @@ impl Backends {
     }
 }
 
-fn read(world: &World<'_>, key: &ObjectKey, port: u16) -> Result<Arc<Backend>, Problem> {
+fn read(
+    world: &World<'_>,
+    key: &ObjectKey,
+    port: u16,
+    usage: Usage,
+) -> Result<Arc<Backend>, Problem> {
     let Some(service) = world.service(key) else {
         return Err(not_found(format!("Service {key} does not exist")));
     };
+    let service_port = service_port(service, port, usage);
     if let Some(name) = external_name(service) {
-        let service_port = service_port(service, port);
         return Ok(Arc::new(Backend {
-            protocol: protocol(key, service_port)?,
+            protocol: protocol(key, service_port, usage)?,
             endpoints: endpoints::external(name, port, service_port),
         }));
     }
-    let Some(service_port) = service_port(service, port) else {
+    let Some(service_port) = service_port else {
         return Err(not_found(format!(
             "Service {key} has no port {port}{}",
             ports_in_words(service)
         )));
     };
     Ok(Arc::new(Backend {
-        protocol: protocol(key, Some(service_port))?,
+        protocol: protocol(key, Some(service_port), usage)?,
         endpoints: endpoints::ready(&world.slices(key), service_port),
     }))
 }
@@ -189,9 +232,17 @@ fn external_name(service: &Service) -> Option<&str> {
     (spec.type_.as_deref() == Some("ExternalName")).then_some(name)
 }
 
-fn service_port(service: &Service, port: u16) -> Option<&ServicePort> {
-    let mut ports = service.spec.as_ref()?.ports.iter().flatten();
-    ports.find(|candidate| candidate.port == i32::from(port))
+/// The port of a number: TCP and UDP may share one.
+fn service_port(service: &Service, port: u16, usage: Usage) -> Option<&ServicePort> {
+    let ports = service.spec.as_ref()?.ports.iter().flatten();
+    let mut ports = ports.filter(|candidate| candidate.port == i32::from(port));
+    let fits = |candidate: &&ServicePort| transport(candidate) == usage.transport();
+    ports.clone().find(fits).or_else(|| ports.next())
+}
+
+/// "Default is TCP." (`ServicePort.Protocol`)
+fn transport(port: &ServicePort) -> &str {
+    port.protocol.as_deref().unwrap_or("TCP")
 }
 
 fn ports_in_words(service: &Service) -> String {
@@ -207,21 +258,32 @@ fn ports_in_words(service: &Service) -> String {
     }
 }
 
-/// What a port speaks to an HTTP route, by GEP-1911.
-fn protocol(key: &ObjectKey, port: Option<&ServicePort>) -> Result<BackendProtocol, Problem> {
+/// What a port speaks, by GEP-1911 as far as requests are concerned.
+fn protocol(
+    key: &ObjectKey,
+    port: Option<&ServicePort>,
+    usage: Usage,
+) -> Result<BackendProtocol, Problem> {
     let unsupported = |what: String| {
         Err(Problem::new(
             ConditionReason::UnsupportedProtocol,
             format!("Service {key} {what}"),
         ))
     };
-    let Some(port) = port else {
-        return Ok(BackendProtocol::Http1);
-    };
-    match port.protocol.as_deref() {
-        None | Some("TCP") => {}
-        Some(other) => return unsupported(format!("port {} is of protocol {other}", port.port)),
+    if let Some(port) = port
+        && transport(port) != usage.transport()
+    {
+        let other = transport(port);
+        return unsupported(format!("port {} is of protocol {other}", port.port));
     }
+    let plain = match usage {
+        Usage::Stream | Usage::Passthrough | Usage::Datagram => return Ok(BackendProtocol::Opaque),
+        Usage::Http => BackendProtocol::Http1,
+        Usage::Grpc => BackendProtocol::H2c,
+    };
+    let Some(port) = port else {
+        return Ok(plain);
+    };
     match port.app_protocol.as_deref() {
         Some("kubernetes.io/h2c") => Ok(BackendProtocol::H2c),
         Some(tls @ ("kubernetes.io/wss" | "https" | "wss")) => unsupported(format!(
@@ -229,6 +291,6 @@ fn protocol(key: &ObjectKey, port: Option<&ServicePort>) -> Result<BackendProtoc
             port.port
         )),
         // `kubernetes.io/ws`, `http`, and the many names that tell nothing to an HTTP gateway.
-        _ => Ok(BackendProtocol::Http1),
+        _ => Ok(plain),
     }
 }

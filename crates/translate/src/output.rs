@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use portcullis_api::Kind;
 use portcullis_api::gateway::{GatewayClassStatus, GatewayStatus};
 use portcullis_api::listener_set::ListenerSetStatus;
 use portcullis_api::status::RouteStatus;
@@ -55,6 +56,49 @@ pub struct Statuses {
     pub listener_sets: StatusMap<ListenerSetStatus>,
     /// HTTPRoutes that name those Gateways or ListenerSets, or did: then without entries.
     pub http_routes: StatusMap<RouteStatus>,
+    /// GRPCRoutes, likewise.
+    pub grpc_routes: StatusMap<RouteStatus>,
+    /// TLSRoutes, likewise.
+    pub tls_routes: StatusMap<RouteStatus>,
+    /// TCPRoutes, likewise.
+    pub tcp_routes: StatusMap<RouteStatus>,
+    /// UDPRoutes, likewise.
+    pub udp_routes: StatusMap<RouteStatus>,
+}
+
+impl Statuses {
+    /// Those of routes, kind by kind.
+    pub fn routes(&self) -> [(Kind, &StatusMap<RouteStatus>); 5] {
+        let Self {
+            gateway_classes: _,
+            gateways: _,
+            listener_sets: _,
+            http_routes,
+            grpc_routes,
+            tls_routes,
+            tcp_routes,
+            udp_routes,
+        } = self;
+        [
+            (Kind::HttpRoute, http_routes),
+            (Kind::GrpcRoute, grpc_routes),
+            (Kind::TlsRoute, tls_routes),
+            (Kind::TcpRoute, tcp_routes),
+            (Kind::UdpRoute, udp_routes),
+        ]
+    }
+
+    /// Those of a kind of route; `None` for other kinds.
+    pub(crate) fn routes_mut(&mut self, kind: Kind) -> Option<&mut StatusMap<RouteStatus>> {
+        match kind {
+            Kind::HttpRoute => Some(&mut self.http_routes),
+            Kind::GrpcRoute => Some(&mut self.grpc_routes),
+            Kind::TlsRoute => Some(&mut self.tls_routes),
+            Kind::TcpRoute => Some(&mut self.tcp_routes),
+            Kind::UdpRoute => Some(&mut self.udp_routes),
+            _ => None,
+        }
+    }
 }
 
 /// Statuses by the objects they are of.

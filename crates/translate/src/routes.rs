@@ -156,7 +156,10 @@ pub(crate) struct Placed {
 /// A route in the IR.
 #[derive(Clone, Debug)]
 pub(crate) enum PlacedRoute {
+    /// Of an HTTPRoute or a GRPCRoute.
     Http(Arc<portcullis_ir::HttpRoute>),
+    /// Of a TLSRoute, TCPRoute or UDPRoute.
+    L4(Arc<portcullis_ir::L4Route>),
 }
 
 /// Whether routes of a kind are translated.

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use portcullis_api::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
 use portcullis_api::route::Target;
 use portcullis_api::{
-    AnyObject, GatewayClass, GatewayParameters, HttpRoute, Kind, ListenerSet, ObjectChange,
-    ObjectKey, Objects,
+    AnyObject, GatewayClass, GatewayParameters, Kind, ListenerSet, ObjectChange, ObjectKey, Objects,
 };
 
 use crate::facts::Fact;
@@ -137,7 +136,9 @@ impl<'a> World<'a> {
         self.asked.borrow_mut().insert(fact);
     }
 
-    /// Everything. Who enumerates sees to it that he is called when something comes or goes.
+    /// Everything. Who enumerates sees to it that he is called when something comes or goes. A route
+    /// is looked up here, too: one that changed is placed again in any case, and nobody else looks
+    /// at it.
     pub(crate) fn objects(&self) -> &'a Objects {
         self.objects
     }
@@ -150,11 +151,6 @@ impl<'a> World<'a> {
     pub(crate) fn gateway_parameters(&self, key: &ObjectKey) -> Option<&'a Arc<GatewayParameters>> {
         let all = &self.objects.gateway_parameters;
         self.find(Kind::GatewayParameters, all, key)
-    }
-
-    /// Not noted: a route that changed is placed again in any case, and nobody else looks at it.
-    pub(crate) fn http_route(&self, key: &ObjectKey) -> Option<&'a Arc<HttpRoute>> {
-        self.objects.http_routes.get(key)
     }
 
     pub(crate) fn namespace(&self, name: &str) -> Option<&'a Arc<Namespace>> {

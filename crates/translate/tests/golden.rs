@@ -218,8 +218,10 @@ fn golden(output: &Output, of_class: bool) -> Golden<'_> {
     for (key, status) in &statuses.listener_sets {
         say("ListenerSet", key, serde_json::to_value(&**status).unwrap());
     }
-    for (key, status) in &statuses.http_routes {
-        say("HTTPRoute", key, serde_json::to_value(&**status).unwrap());
+    for (kind, statuses) in statuses.routes() {
+        for (key, status) in statuses {
+            say(kind.as_str(), key, serde_json::to_value(&**status).unwrap());
+        }
     }
     Golden {
         statuses: said,

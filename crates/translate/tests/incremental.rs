@@ -101,7 +101,10 @@ fn shares_what_is_equal(before: &Output, after: &Output) -> Result<(), TestCaseE
         &before.statuses.listener_sets,
         &after.statuses.listener_sets,
     )?;
-    statuses(&before.statuses.http_routes, &after.statuses.http_routes)?;
+    let routes = before.statuses.routes().into_iter();
+    for ((_, before), (_, after)) in routes.zip(after.statuses.routes()) {
+        statuses(before, after)?;
+    }
     same(&before.gateways, &after.gateways, |old, new| {
         Arc::ptr_eq(&old.snapshot, &new.snapshot) && Arc::ptr_eq(&old.infra, &new.infra)
     })?;
@@ -110,6 +113,11 @@ fn shares_what_is_equal(before: &Output, after: &Output) -> Result<(), TestCaseE
             same(
                 &old.snapshot.http_routes,
                 &new.snapshot.http_routes,
+                Arc::ptr_eq,
+            )?;
+            same(
+                &old.snapshot.l4_routes,
+                &new.snapshot.l4_routes,
                 Arc::ptr_eq,
             )?;
             same(&old.snapshot.backends, &new.snapshot.backends, Arc::ptr_eq)?;

@@ -172,7 +172,8 @@ fn conditions(output: &Output, expected: &Expected) -> Vec<Condition> {
         let named = listeners.iter().filter(|l| l.name == expected.listener);
         found.extend(named.flat_map(|l| l.conditions.clone()));
     }
-    let routes = statuses.http_routes.iter().filter(|(key, _)| named(key));
+    let routes = statuses.routes().into_iter().flat_map(|(_, routes)| routes);
+    let routes = routes.filter(|(key, _)| named(key));
     let parents = routes.flat_map(|(_, status)| &status.parents);
     found.extend(parents.flat_map(|parent| parent.conditions.clone()));
     found
@@ -187,7 +188,11 @@ fn check(path: &Path, output: &Output) {
         .clone()
         .flat_map(|s| &s.listeners)
         .map(|l| &l.conditions);
-    let routes = statuses.http_routes.values().flat_map(|s| &s.parents);
+    let routes = statuses
+        .routes()
+        .into_iter()
+        .flat_map(|(_, routes)| routes.values());
+    let routes = routes.flat_map(|s| &s.parents);
     let all = gateways
         .map(|s| &s.conditions)
         .chain(listeners)

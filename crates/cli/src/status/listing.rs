@@ -50,6 +50,10 @@ impl Listing {
             gateways,
             listener_sets,
             http_routes,
+            grpc_routes,
+            tls_routes,
+            tcp_routes,
+            udp_routes,
         } = &self.statuses;
         let shown = &*self.shown;
         let update = Update {
@@ -72,10 +76,30 @@ impl Listing {
             (&objects.http_routes, &shown.http_routes),
             (&before.http_routes, http_routes),
         );
+        let grpc_routes = update.of(
+            (&objects.grpc_routes, &shown.grpc_routes),
+            (&before.grpc_routes, grpc_routes),
+        );
+        let tls_routes = update.of(
+            (&objects.tls_routes, &shown.tls_routes),
+            (&before.tls_routes, tls_routes),
+        );
+        let tcp_routes = update.of(
+            (&objects.tcp_routes, &shown.tcp_routes),
+            (&before.tcp_routes, tcp_routes),
+        );
+        let udp_routes = update.of(
+            (&objects.udp_routes, &shown.udp_routes),
+            (&before.udp_routes, udp_routes),
+        );
         let is_same = gateway_classes.is_empty()
             && gateways.is_empty()
             && listener_sets.is_empty()
-            && http_routes.is_empty();
+            && http_routes.is_empty()
+            && grpc_routes.is_empty()
+            && tls_routes.is_empty()
+            && tcp_routes.is_empty()
+            && udp_routes.is_empty();
         if is_same {
             return Difference::None;
         }
@@ -84,6 +108,10 @@ impl Listing {
         put(&mut shown.gateways, gateways);
         put(&mut shown.listener_sets, listener_sets);
         put(&mut shown.http_routes, http_routes);
+        put(&mut shown.grpc_routes, grpc_routes);
+        put(&mut shown.tls_routes, tls_routes);
+        put(&mut shown.tcp_routes, tcp_routes);
+        put(&mut shown.udp_routes, udp_routes);
         Difference::Some
     }
 }

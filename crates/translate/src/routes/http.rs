@@ -13,7 +13,9 @@ use portcullis_ir::route::Timeouts;
 use portcullis_ir::{Attachment, HttpRoute, HttpRule, RouteOrigin, WeightedBackend};
 
 use super::{PlacedRoute, RouteKind, RuleFacts, Work};
+use crate::backends::Usage;
 use crate::filters::{self, Place};
+use crate::grants::Referrer;
 use crate::problem::Problem;
 use crate::world::World;
 use crate::{backends, matches};
@@ -28,7 +30,7 @@ impl RouteKind for Http {
     const IR_KIND: portcullis_ir::route::RouteKind = portcullis_ir::route::RouteKind::Http;
 
     fn find<'a>(world: &World<'a>, key: &ObjectKey) -> Option<&'a Arc<Object<HttpRouteSpec>>> {
-        world.http_route(key)
+        world.objects().http_routes.get(key)
     }
 
     fn parent_refs(spec: &HttpRouteSpec) -> &[ParentReference] {
@@ -185,10 +187,14 @@ impl RuleLowering<'_, '_> {
             let path = self.path(&format!("backendRefs[{place}].filters"));
             return Err(filters::BadFilter::RedirectAndRewrite.at(&path));
         }
+        let from = Referrer {
+            kind: Kind::HttpRoute,
+            namespace: self.namespace,
+        };
         let Work {
             world, backends, ..
         } = &mut *self.work;
-        let resolution = backends.resolve(world, Kind::HttpRoute, self.namespace, reference);
+        let resolution = backends.resolve(world, from, reference, Usage::Http);
         match &resolution {
             Ok(id) => {
                 self.facts.backends.insert(id.clone());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_api::{Kind, ObjectKey};
-use portcullis_ir::{Backend, BackendId, HttpRoute, RouteId, SharedMap};
+use portcullis_ir::{Backend, BackendId, HttpRoute, L4Route, RouteId, SharedMap};
 
 use super::routes::Moves;
 use super::{Change, Drafting, put};
@@ -35,14 +35,15 @@ struct Held {
     drafted_at: i64,
     /// When time alone will make it another.
     recheck_at: Option<i64>,
-    routes: SharedMap<RouteId, Arc<HttpRoute>>,
+    http_routes: SharedMap<RouteId, Arc<HttpRoute>>,
+    l4_routes: SharedMap<RouteId, Arc<L4Route>>,
     backends: SharedMap<BackendId, Arc<Backend>>,
     /// How many of its routes name each backend.
     named: BTreeMap<BackendId, i32>,
     /// How many routes each listener accepted, by its owner and its number there.
     attached: BTreeMap<(Owner, usize), i32>,
     observed: ObservedGateway,
-    /// Whether `routes` or `backends` are not yet in its snapshot.
+    /// Whether its routes or `backends` are not yet in its snapshot.
     served: Change,
     /// Whether `attached` is not yet in its status.
     counted: Change,
@@ -222,8 +223,15 @@ impl Gateways {
 impl Held {
     fn take_routes(&mut self, routes: Vec<(RouteId, Option<PlacedRoute>)>) {
         for (id, route) in routes {
-            let route = route.map(|PlacedRoute::Http(route)| route);
-            self.served = self.served.max(put(&mut self.routes, &id, route));
+            // A route's id says of which kind it is: it is in one of the maps at most.
+            let (http, l4) = match route {
+                None => (None, None),
+                Some(PlacedRoute::Http(route)) => (Some(route), None),
+                Some(PlacedRoute::L4(route)) => (None, Some(route)),
+            };
+            let http = put(&mut self.http_routes, &id, http);
+            let l4 = put(&mut self.l4_routes, &id, l4);
+            self.served = self.served.max(http).max(l4);
         }
     }
 
@@ -246,7 +254,8 @@ impl Held {
             (None, Some(before)) => (*before.snapshot).clone(),
             (None, None) => return,
         };
-        snapshot.http_routes = self.routes.clone();
+        snapshot.http_routes = self.http_routes.clone();
+        snapshot.l4_routes = self.l4_routes.clone();
         snapshot.backends = self.backends.clone();
         let infra = draft.map(infra::wanted);
         let (snapshot, infra) = match before {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_api::{Kind, ObjectKey};
+use portcullis_api::ObjectKey;
 use portcullis_ir::{BackendId, RouteId};
 
 use super::put;
@@ -67,9 +67,8 @@ impl Routes {
         statuses: &mut Statuses,
     ) {
         let Placement { status, stays } = placement;
-        let said = match route.kind {
-            Kind::HttpRoute => &mut statuses.http_routes,
-            _ => return,
+        let Some(said) = statuses.routes_mut(route.kind) else {
+            return;
         };
         put(said, &route.key, status.map(Arc::new));
         let before = self.stays.remove(&route).unwrap_or_default();
