@@ -7,12 +7,16 @@ use serde::Serialize;
 
 use crate::filter::Filter;
 use crate::ident::BackendId;
+use crate::tls::BackendTls;
 
 /// One port of one Service (or whatever else a backendRef may name), with its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Backend {
     /// What its endpoints speak.
     pub protocol: BackendProtocol,
+    /// How it is reached over TLS; `None` is in clear text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Arc<BackendTls>>,
     /// Where it is served now, sorted, without duplicates. Empty: there is none ready, and
     /// requests are answered 503.
     pub endpoints: Vec<Endpoint>,
@@ -22,11 +26,14 @@ pub struct Backend {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum BackendProtocol {
-    /// HTTP/1.1 in clear text; the default. Upgrades (`kubernetes.io/ws`) pass through it too.
+    /// HTTP/1.1; the default. Upgrades (`kubernetes.io/ws`) pass through it too. Where
+    /// [`Backend::tls`] is there, all of it is within TLS.
     Http1,
-    /// HTTP/2 with prior knowledge in clear text: `kubernetes.io/h2c`, and gRPC.
+    /// HTTP/2 with prior knowledge: `kubernetes.io/h2c`, and gRPC. Where [`Backend::tls`] is there:
+    /// HTTP/2 within TLS.
     H2c,
-    /// A byte stream or datagrams, for TLS, TCP and UDP routes.
+    /// A byte stream or datagrams, for TLS, TCP and UDP routes. Where [`Backend::tls`] is there, the
+    /// stream is within TLS.
     Opaque,
 }
 

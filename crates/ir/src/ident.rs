@@ -73,7 +73,8 @@ id! {
     CertificateId
 }
 id! {
-    /// A set of trusted CA certificates: `ConfigMap/<namespace>/<name>`, `Secret/<namespace>/<name>`.
+    /// A set of trusted CA certificates: `ConfigMap/<namespace>/<name>`, `Secret/<namespace>/<name>`,
+    /// `ClusterTrustBundle/<name>`.
     TrustBundleId
 }
 id! {

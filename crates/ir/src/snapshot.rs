@@ -27,7 +27,7 @@ pub struct Snapshot {
     /// not here, unless its absence would open its names to a less specific listener: then it is
     /// here without routes, or with a certificate that is never usable.
     pub listeners: SharedMap<ListenerId, Listener>,
-    /// Server certificates that the listeners name.
+    /// Server certificates that the listeners name, and client certificates that backends name.
     pub certificates: SharedMap<CertificateId, Certificate>,
     /// CA bundles that listeners and backends name.
     pub trust_bundles: SharedMap<TrustBundleId, TrustBundle>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::hostname::HostPattern;
 use crate::ident::{CertificateId, TrustBundleId};
 use crate::text;
 
@@ -110,6 +111,52 @@ pub struct CertificateInfo {
     pub not_after: i64,
     /// The serial number in hexadecimal.
     pub serial: String,
+}
+
+/// How a backend is reached over TLS: a BackendTLSPolicy.
+///
+/// A backend whose policy cannot be honoured is not in the snapshot in clear text: routes hold
+/// [`crate::backend::BackendTarget::Invalid`] in its place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackendTls {
+    /// "Hostname MUST be used as the SNI to connect to the backend … and MUST match the certificate
+    /// served by the matching backend, unless SubjectAltNames is specified." Lower case, without
+    /// a wildcard.
+    pub hostname: Arc<str>,
+    /// "The certificate served from the backend MUST have at least one Subject Alternate Name
+    /// matching one of the specified SubjectAltNames." Empty: [`Self::hostname`] is checked. Not
+    /// empty: `hostname` "MUST NOT be used for authentication".
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subject_alt_names: Vec<SubjectAltName>,
+    /// What the certificate's chain must end in.
+    pub trust: BackendTrust,
+    /// The certificate to present if the backend asks for one
+    /// (`Gateway.spec.tls.backend.clientCertificateRef`). If it is not to be had, the backend is not
+    /// connected to without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<CertificateId>,
+}
+
+/// A name that a backend's certificate may have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SubjectAltName {
+    /// A DNS name, or a wildcard for names; never [`HostPattern::Any`].
+    Dns(HostPattern),
+    /// A URI, such as a SPIFFE ID, as the user wrote it.
+    Uri(Arc<str>),
+}
+
+/// The certificate authorities that a backend's chain may end in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BackendTrust {
+    /// `wellKnownCACertificates: System`: those of the host that the data plane runs on.
+    System,
+    /// Any of those in [`crate::Snapshot::trust_bundles`]. When none of them is in force, no
+    /// connection succeeds.
+    Bundles(Vec<TrustBundleId>),
 }
 
 /// Bytes that are never printed.

@@ -189,6 +189,7 @@ fn read(
     if let Some(name) = external_name(service) {
         return Ok(Arc::new(Backend {
             protocol: protocol(key, service_port, usage)?,
+            tls: None,
             endpoints: endpoints::external(name, port, service_port),
         }));
     }
@@ -200,6 +201,7 @@ fn read(
     };
     Ok(Arc::new(Backend {
         protocol: protocol(key, Some(service_port), usage)?,
+        tls: None,
         endpoints: endpoints::ready(&world.slices(key), service_port),
     }))
 }

@@ -206,18 +206,30 @@ fn backend(
         id: text,
         protocol,
         endpoints,
+        tls,
     } = message;
-    let protocol = match enum_value(protocol, "protocol")? {
+    let (protocol, tls) = match tls {
+        None => (backend_protocol(protocol)?, None),
+        Some(message) => {
+            let (protocol, tls) = tls::backend(message).at("tls")?;
+            (protocol, Some(Arc::new(tls)))
+        }
+    };
+    let backend = Backend {
+        protocol,
+        tls,
+        endpoints: each(endpoints, "endpoints", endpoint)?,
+    };
+    Ok((id_field(text)?, backend))
+}
+
+fn backend_protocol(value: i32) -> Result<BackendProtocol, InvalidField> {
+    Ok(match enum_value(value, "protocol")? {
         messages::BackendProtocol::Http1 => BackendProtocol::Http1,
         messages::BackendProtocol::H2c => BackendProtocol::H2c,
         messages::BackendProtocol::Opaque => BackendProtocol::Opaque,
         messages::BackendProtocol::Unspecified => return unspecified("protocol"),
-    };
-    let backend = Backend {
-        protocol,
-        endpoints: each(endpoints, "endpoints", endpoint)?,
-    };
-    Ok((id_field(text)?, backend))
+    })
 }
 
 fn endpoint(message: messages::Endpoint) -> Result<Endpoint, InvalidField> {

@@ -101,6 +101,7 @@ impl From<(&str, &Backend)> for messages::Backend {
     fn from((id, backend): (&str, &Backend)) -> Self {
         let Backend {
             protocol,
+            tls,
             endpoints,
         } = backend;
         let protocol = match protocol {
@@ -108,10 +109,18 @@ impl From<(&str, &Backend)> for messages::Backend {
             BackendProtocol::H2c => messages::BackendProtocol::H2c,
             BackendProtocol::Opaque => messages::BackendProtocol::Opaque,
         };
+        let (clear, tls) = match tls {
+            None => (protocol, None),
+            Some(tls) => {
+                let within = tls::backend(protocol, tls);
+                (messages::BackendProtocol::Unspecified, Some(within))
+            }
+        };
         Self {
             id: id.to_owned(),
-            protocol: protocol.into(),
+            protocol: clear.into(),
             endpoints: all(endpoints),
+            tls,
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use portcullis_ir::tls::{BackendTls, BackendTrust};
 use portcullis_ir::{HostPattern, Listener, ListenerId, ListenerProtocol, ObjectKey, RouteId};
 use portcullis_ir::{Snapshot, arbitrary};
 use portcullis_wire::decode::Assembly;
 use portcullis_wire::messages::{
-    self, Nothing, host_pattern, listener, resource, resource_id, state_update,
+    self, Nothing, backend_tls, host_pattern, listener, resource, resource_id, state_update,
+    subject_alt_name,
 };
 use portcullis_wire::{
     Cause, InvalidUpdate, Received, Resource, ResourceId, Update, decode, delta,
@@ -235,6 +237,7 @@ fn an_enum_or_alternative_of_a_newer_release_is_refused() {
             id: "Service/default/s/80".to_owned(),
             protocol,
             endpoints: Vec::new(),
+            tls: None,
         })),
     };
     for protocol in [0, 99] {
@@ -245,6 +248,77 @@ fn an_enum_or_alternative_of_a_newer_release_is_refused() {
     // A resource whose kind has number 14: tag 0x72, length 0.
     let newer = messages::Resource::decode(&[0x72, 0][..]).unwrap();
     assert_eq!(decode::resource(newer).unwrap_err().cause, Cause::Absent);
+}
+
+#[test]
+fn a_backend_over_tls_is_refused_by_who_does_not_know_of_tls() {
+    let tls = BackendTls {
+        hostname: "a.com".into(),
+        subject_alt_names: Vec::new(),
+        trust: BackendTrust::System,
+        client_certificate: None,
+    };
+    let backend = portcullis_ir::Backend {
+        protocol: portcullis_ir::BackendProtocol::Http1,
+        tls: Some(Arc::new(tls)),
+        endpoints: Vec::new(),
+    };
+    let id = portcullis_ir::BackendId::new("Service/default/s/443");
+    let sent = messages::Resource::from(&Resource::Backend(id, Arc::new(backend)));
+    let Some(resource::Kind::Backend(mut message)) = sent.kind else {
+        panic!("a backend is sent as one");
+    };
+    message.tls = None;
+    let error = decode::resource(messages::Resource {
+        kind: Some(resource::Kind::Backend(message)),
+    });
+    assert_eq!(error.unwrap_err().field, "protocol");
+}
+
+#[test]
+fn tls_to_a_backend_names_whom_to_trust() {
+    let tls = |trust, dns: Option<host_pattern::Pattern>| messages::BackendTls {
+        protocol: messages::BackendProtocol::Http1.into(),
+        hostname: "a.com".to_owned(),
+        subject_alt_names: vec![messages::SubjectAltName {
+            kind: Some(subject_alt_name::Kind::Dns(messages::HostPattern {
+                pattern: dns,
+            })),
+        }],
+        trust,
+        client_certificate: None,
+    };
+    let system = || Some(backend_tls::Trust::System(Nothing {}));
+    let none = messages::TrustBundleIds { ids: Vec::new() };
+    let named = |name: &str| Some(host_pattern::Pattern::Exact(name.to_owned()));
+    let wildcard_sni = messages::BackendTls {
+        hostname: "*.a.com".to_owned(),
+        ..tls(system(), named("a.com"))
+    };
+    for (tls, field) in [
+        (tls(None, named("a.com")), "tls.trust"),
+        (
+            tls(Some(backend_tls::Trust::Bundles(none)), named("a.com")),
+            "tls.bundles.ids",
+        ),
+        (
+            tls(system(), Some(host_pattern::Pattern::Any(Nothing {}))),
+            "tls.subject_alt_names[0].dns",
+        ),
+        (tls(system(), None), "tls.subject_alt_names[0].dns"),
+        (wildcard_sni, "tls.hostname"),
+    ] {
+        let backend = messages::Backend {
+            id: "Service/default/s/443".to_owned(),
+            protocol: 0,
+            endpoints: Vec::new(),
+            tls: Some(tls),
+        };
+        let resource = messages::Resource {
+            kind: Some(resource::Kind::Backend(backend)),
+        };
+        assert_eq!(decode::resource(resource).unwrap_err().field, field);
+    }
 }
 
 #[test]

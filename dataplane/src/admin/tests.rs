@@ -161,6 +161,7 @@ fn add_route(snapshot: &mut Snapshot, listener: ListenerId) {
         backend,
         Arc::new(Backend {
             protocol: BackendProtocol::Http1,
+            tls: None,
             endpoints: vec![Endpoint {
                 host: portcullis_ir::backend::EndpointHost::Ip(Ipv4Addr::LOCALHOST.into()),
                 port: 8000,

@@ -50,6 +50,7 @@ impl Cluster {
     pub(crate) fn empty() -> Arc<Self> {
         let backend = Backend {
             protocol: BackendProtocol::Http1,
+            tls: None,
             endpoints: Vec::new(),
         };
         Arc::new(Self::new(&Arc::new(backend), &Names::default()))
@@ -109,6 +110,7 @@ impl Members {
     fn new(backend: &Arc<Backend>, names: &Names) -> Self {
         let Backend {
             protocol,
+            tls: _,
             endpoints,
         } = &**backend;
         let member = |Endpoint { host, port }: &Endpoint| match host {

@@ -429,6 +429,7 @@ async fn endpoints_given_by_name_are_resolved() {
     };
     let named = portcullis_ir::Backend {
         protocol: BackendProtocol::Http1,
+        tls: None,
         endpoints: vec![endpoint],
     };
     scene

@@ -110,6 +110,7 @@ impl Scene {
             backend_id(name),
             Arc::new(Backend {
                 protocol,
+                tls: None,
                 endpoints,
             }),
         );

@@ -9,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::backend_id;
+use super::{backend_id, tls};
 use crate::backend::{
     Backend, BackendProtocol, BackendTarget, Endpoint, EndpointHost, WeightedBackend,
 };
@@ -68,8 +68,10 @@ pub(super) fn backend() -> impl Strategy<Value = Backend> {
             .prop_map(|name| EndpointHost::Dns(Arc::from(name))),
     ];
     let endpoint = (host, 1..=u16::MAX).prop_map(|(host, port)| Endpoint { host, port });
-    (protocol, btree_set(endpoint, 0..4)).prop_map(|(protocol, endpoints)| Backend {
+    let tls = option::weighted(0.3, tls::backend_tls().prop_map(Arc::new));
+    (protocol, tls, btree_set(endpoint, 0..4)).prop_map(|(protocol, tls, endpoints)| Backend {
         protocol,
+        tls,
         endpoints: endpoints.into_iter().collect(),
     })
 }

@@ -10,11 +10,12 @@ use proptest::sample::select;
 
 use super::action::text;
 use super::{certificate_id, trust_bundle_id};
+use crate::hostname::HostPattern;
 use crate::ident::{CertificateId, TrustBundleId};
 use crate::listener::ListenerProtocol;
 use crate::tls::{
-    Certificate, CertificateChain, CertificateInfo, ClientValidation, ClientValidationMode, Secret,
-    TlsTermination, TrustAnchors, TrustBundle,
+    BackendTls, BackendTrust, Certificate, CertificateChain, CertificateInfo, ClientValidation,
+    ClientValidationMode, Secret, SubjectAltName, TlsTermination, TrustAnchors, TrustBundle,
 };
 
 /// A protocol of a TLS port.
@@ -57,6 +58,35 @@ fn termination() -> impl Strategy<Value = TlsTermination> {
             client_validation,
         },
     )
+}
+
+pub(super) fn backend_tls() -> impl Strategy<Value = BackendTls> {
+    let names = vec![HostPattern::parse("a.com"), HostPattern::parse("*.b.a.com")];
+    let names: Vec<_> = names.into_iter().flatten().collect();
+    let name = prop_oneof![
+        select(names).prop_map(SubjectAltName::Dns),
+        select(vec!["spiffe://a.com/ns/b", "urn:c"])
+            .prop_map(|uri| SubjectAltName::Uri(uri.into())),
+    ];
+    let trust = prop_oneof![
+        Just(BackendTrust::System),
+        vec(trust_bundle_id(), 1..3).prop_map(BackendTrust::Bundles),
+    ];
+    let hostname = select(vec!["a.com", "b.a.com"]);
+    (
+        hostname,
+        vec(name, 0..3),
+        trust,
+        option::of(certificate_id()),
+    )
+        .prop_map(
+            |(hostname, subject_alt_names, trust, client_certificate)| BackendTls {
+                hostname: hostname.into(),
+                subject_alt_names,
+                trust,
+                client_certificate,
+            },
+        )
 }
 
 fn der() -> impl Strategy<Value = Arc<[u8]>> {

@@ -2,15 +2,77 @@
 
 use std::sync::Arc;
 
+use portcullis_ir::hostname::InvalidHostname;
 use portcullis_ir::tls::{
-    Certificate, CertificateChain, CertificateInfo, ClientValidation, ClientValidationMode, Secret,
-    TlsTermination, TrustAnchors, TrustBundle,
+    BackendTls, BackendTrust, Certificate, CertificateChain, CertificateInfo, ClientValidation,
+    ClientValidationMode, Secret, SubjectAltName, TlsTermination, TrustAnchors, TrustBundle,
 };
-use portcullis_ir::{CertificateId, TrustBundleId};
+use portcullis_ir::{BackendProtocol, CertificateId, HostPattern, TrustBundleId};
 
-use super::{each, enum_value, id_field, id_in, optional, present, required, unspecified};
-use crate::error::{At, InvalidField};
-use crate::messages::{self, certificate, trust_bundle};
+use super::{
+    backend_protocol, each, enum_value, host_pattern, id_field, id_in, optional, present, required,
+    unspecified,
+};
+use crate::error::{At, Cause, InvalidField};
+use crate::messages::{self, Nothing, backend_tls, certificate, subject_alt_name, trust_bundle};
+
+/// How a backend is reached over TLS, with what is spoken within.
+pub(super) fn backend(
+    message: messages::BackendTls,
+) -> Result<(BackendProtocol, BackendTls), InvalidField> {
+    let messages::BackendTls {
+        protocol,
+        hostname,
+        subject_alt_names,
+        trust,
+        client_certificate,
+    } = message;
+    let tls = BackendTls {
+        hostname: precise(hostname).at("hostname")?,
+        subject_alt_names: each(subject_alt_names, "subject_alt_names", subject_alt_name)?,
+        trust: match present(trust, "trust")? {
+            backend_tls::Trust::System(Nothing {}) => BackendTrust::System,
+            backend_tls::Trust::Bundles(message) => {
+                BackendTrust::Bundles(bundles(message).at("bundles")?)
+            }
+        },
+        client_certificate: optional(client_certificate, "client_certificate", id_in)?,
+    };
+    Ok((backend_protocol(protocol)?, tls))
+}
+
+/// A DNS name without a wildcard.
+fn precise(text: String) -> Result<Arc<str>, InvalidField> {
+    match super::hostname(&text)? {
+        HostPattern::Exact(name) => Ok(name),
+        HostPattern::Wildcard(_) | HostPattern::Any => {
+            Err(Cause::from(InvalidHostname::Malformed(text)).into())
+        }
+    }
+}
+
+fn subject_alt_name(message: messages::SubjectAltName) -> Result<SubjectAltName, InvalidField> {
+    let messages::SubjectAltName { kind } = message;
+    Ok(match present(kind, "kind")? {
+        subject_alt_name::Kind::Dns(message) => match host_pattern(message).at("dns")? {
+            HostPattern::Any => return Err(Cause::Empty.into()).at("dns"),
+            named => SubjectAltName::Dns(named),
+        },
+        subject_alt_name::Kind::Uri(uri) if uri.is_empty() => {
+            return Err(Cause::Empty.into()).at("uri");
+        }
+        subject_alt_name::Kind::Uri(uri) => SubjectAltName::Uri(uri.into()),
+    })
+}
+
+/// None at all would trust nobody, which nobody means.
+fn bundles(message: messages::TrustBundleIds) -> Result<Vec<TrustBundleId>, InvalidField> {
+    let messages::TrustBundleIds { ids } = message;
+    if ids.is_empty() {
+        return Err(Cause::Empty.into()).at("ids");
+    }
+    each(ids, "ids", id_in)
+}
 
 pub(super) fn termination(
     message: messages::TlsTermination,

@@ -1,12 +1,48 @@
 //! TLS settings, certificates and trust.
 
 use portcullis_ir::tls::{
-    Certificate, CertificateChain, CertificateInfo, ClientValidation, ClientValidationMode,
-    TlsTermination, TrustAnchors, TrustBundle,
+    BackendTls, BackendTrust, Certificate, CertificateChain, CertificateInfo, ClientValidation,
+    ClientValidationMode, SubjectAltName, TlsTermination, TrustAnchors, TrustBundle,
 };
 
 use super::all;
-use crate::messages::{self, certificate, trust_bundle};
+use crate::messages::{self, Nothing, backend_tls, certificate, subject_alt_name, trust_bundle};
+
+/// How a backend is reached over TLS, with what is spoken within.
+pub(super) fn backend(
+    protocol: messages::BackendProtocol,
+    tls: &BackendTls,
+) -> messages::BackendTls {
+    let BackendTls {
+        hostname,
+        subject_alt_names,
+        trust,
+        client_certificate,
+    } = tls;
+    let trust = match trust {
+        BackendTrust::System => backend_tls::Trust::System(Nothing {}),
+        BackendTrust::Bundles(ids) => backend_tls::Trust::Bundles(messages::TrustBundleIds {
+            ids: ids.iter().map(ToString::to_string).collect(),
+        }),
+    };
+    messages::BackendTls {
+        protocol: protocol.into(),
+        hostname: hostname.to_string(),
+        subject_alt_names: all(subject_alt_names),
+        trust: Some(trust),
+        client_certificate: client_certificate.as_ref().map(ToString::to_string),
+    }
+}
+
+impl From<&SubjectAltName> for messages::SubjectAltName {
+    fn from(name: &SubjectAltName) -> Self {
+        let kind = match name {
+            SubjectAltName::Dns(pattern) => subject_alt_name::Kind::Dns(pattern.into()),
+            SubjectAltName::Uri(uri) => subject_alt_name::Kind::Uri(uri.to_string()),
+        };
+        Self { kind: Some(kind) }
+    }
+}
 
 impl From<&TlsTermination> for messages::TlsTermination {
     fn from(tls: &TlsTermination) -> Self {

@@ -219,6 +219,7 @@ impl LoadedBackend {
     fn of(id: &BackendId, backend: &Backend) -> Self {
         let Backend {
             protocol,
+            tls: _,
             endpoints,
         } = backend;
         Self {

@@ -9,6 +9,7 @@ fn backend(ports: &[u16]) -> Arc<Backend> {
     };
     Arc::new(Backend {
         protocol: BackendProtocol::Http1,
+        tls: None,
         endpoints: ports.iter().map(endpoint).collect(),
     })
 }
