@@ -16,6 +16,7 @@ mod listener;
 pub mod metrics;
 pub mod source;
 mod state;
+mod stream;
 mod upstream;
 mod worker;
 

@@ -74,6 +74,23 @@ pub(crate) const LINGER_BYTES: usize = 512 * 1024;
 /// TCP connect to an endpoint.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Endpoints that are tried for one TLS or TCP connection before it is reset.
+pub(crate) const MAX_CONNECT_ATTEMPTS: usize = 3;
+
+/// How much one direction of a forwarded TLS or TCP connection holds at most of what was read and
+/// not yet taken by the other side. While nothing waits, it holds nothing.
+pub(crate) const FORWARD_BUFFER: usize = 32 * 1024;
+
+/// Buffers that one worker keeps for the next to need one.
+pub(crate) const SPARE_FORWARD_BUFFERS: usize = 64;
+
+/// How long a forwarded TLS or TCP connection may go on without a byte once one side has ended.
+///
+/// While both sides are open there is no such limit: connections live as long as the two hosts do,
+/// which TCP keep-alive tells ([`TCP_KEEP_ALIVE`]). Databases and message brokers keep theirs for
+/// days.
+pub(crate) const HALF_CLOSED_IDLE: Duration = Duration::from_hours(1);
+
 /// How long an idle connection to an endpoint is kept. Backends that close sooner are noticed
 /// when they do, and a request that meets the close is retried.
 pub(crate) const BACKEND_KEEP_ALIVE: Duration = Duration::from_mins(1);

@@ -8,6 +8,7 @@
 //! Metrics::gateway(key)            -> Arc<GatewayMetrics>   held by the DataPlane
 //! GatewayMetrics::port(key)        -> Arc<PortMetrics>      held by the bound port
 //! GatewayMetrics::route(l, r)      -> Arc<RouteMetrics>     held by the route in the table
+//! GatewayMetrics::forward(l, r)    -> Arc<ForwardMetrics>   the same, of layer 4 routes
 //! ```
 //!
 //! Invariants: asking again for what is still held gives the same handle, so counters go on across
@@ -16,6 +17,7 @@
 //! from the configuration and from closed enums, never from requests.
 
 mod families;
+mod forward;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
@@ -26,6 +28,7 @@ use parking_lot::Mutex;
 use portcullis_ir::{CertificateId, ListenerId, ObjectKey, PortKey, RouteId, Version};
 
 use crate::access_log::ResponseFlag;
+pub use forward::{ConnectFailure, ForwardMetrics, OpenForward};
 pub(crate) use portcullis_metrics::labels;
 pub use portcullis_metrics::{CONTENT_TYPE, Counter, Gauge, Histogram, PerVariant, Variants};
 
@@ -107,6 +110,7 @@ pub struct GatewayMetrics {
     configuration: Mutex<ConfigurationState>,
     ports: Mutex<BTreeMap<PortKey, Weak<PortMetrics>>>,
     routes: Mutex<BTreeMap<(ListenerId, RouteId), Weak<RouteMetrics>>>,
+    forwards: Mutex<BTreeMap<(ListenerId, RouteId), Weak<ForwardMetrics>>>,
     /// Snapshots of which a part could not be applied.
     pub apply_errors: Counter,
     /// Requests and connections that got no backend's answer, by reason.
@@ -139,6 +143,7 @@ impl GatewayMetrics {
             configuration: Mutex::default(),
             ports: Mutex::default(),
             routes: Mutex::default(),
+            forwards: Mutex::default(),
             apply_errors: Counter::default(),
             rejected: PerVariant::default(),
             unrouted: RouteMetrics::default(),
@@ -154,6 +159,12 @@ impl GatewayMetrics {
     pub fn route(&self, listener: &ListenerId, route: &RouteId) -> Arc<RouteMetrics> {
         let key = (listener.clone(), route.clone());
         handle(&self.routes, &key, RouteMetrics::default)
+    }
+
+    /// The counters of one layer 4 route on one listener.
+    pub fn forward(&self, listener: &ListenerId, route: &RouteId) -> Arc<ForwardMetrics> {
+        let key = (listener.clone(), route.clone());
+        handle(&self.forwards, &key, ForwardMetrics::default)
     }
 
     /// Notes that a snapshot is in force, and which certificates are served under it.

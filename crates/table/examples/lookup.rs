@@ -20,7 +20,7 @@ use portcullis_ir::{
     ListenerProtocol, ObjectKey, PortKey, RouteHost, RouteId, RouteOrigin, Snapshot, Transport,
     WeightedBackend,
 };
-use portcullis_table::{Attach, Host, Parts, RequestParts, RuleSite, Table};
+use portcullis_table::{Attach, ForwardSite, Host, Parts, RequestParts, RuleSite, Table};
 
 /// A configuration with the request that is looked up in it.
 struct Case {
@@ -179,6 +179,7 @@ struct Nothing;
 impl Parts for Nothing {
     type Listener = ();
     type Rule = ();
+    type Forward = ();
     type Backend = ();
 }
 
@@ -188,6 +189,8 @@ impl Attach for Nothing {
     fn listener(&mut self, _: &ListenerId) {}
 
     fn rule(&mut self, _: &RuleSite<'_>) {}
+
+    fn forward(&mut self, _: &ForwardSite<'_>) {}
 
     fn backend(&mut self, _: &BackendId, _: &[Filter], _: &[Filter]) {}
 }

@@ -7,7 +7,6 @@ use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::filter::Filter;
 use portcullis_ir::matcher::{HttpMatch, PathMatcher};
 use portcullis_ir::order::{OriginRank, Rank};
-use portcullis_ir::route::L4Rule;
 use portcullis_ir::{
     Attachment, HostPattern, HttpRoute, HttpRule, L4Route, Listener, ListenerId, ListenerProtocol,
     PortKey, RouteHost, RouteId, RouteOrigin, SharedMap, Snapshot, WeightedBackend,
@@ -16,7 +15,7 @@ use portcullis_ir::{
 use crate::backends::Backends;
 use crate::host::HostMap;
 use crate::l4::{ForwardCandidate, ForwardRule, ForwardRules};
-use crate::parts::{Attach, Parts, RuleSite};
+use crate::parts::{Attach, ForwardSite, Parts, RuleSite};
 use crate::path::Paths;
 use crate::pattern::Pattern;
 use crate::port::{Family, ListenerTable, PortTable, Routes, Table};
@@ -175,10 +174,16 @@ impl<P: Parts, A: Attach<Parts = P>> Build<'_, '_, A> {
     ) -> BTreeMap<&'r ListenerId, Vec<ForwardCandidate<P>>> {
         let mut candidates = BTreeMap::<_, Vec<_>>::new();
         for (id, route) in routes {
-            let Some(rule) = self.forward_rule(id, route) else {
+            // "its rules, in the user's order; the first is served"
+            let Some(rule) = route.rules.first() else {
                 continue;
             };
             for Attachment { listener, hosts } in &route.attachments {
+                let rule = self.forward_rule(ForwardSite {
+                    listener,
+                    route: id,
+                    rule,
+                });
                 let of_listener = candidates.entry(listener).or_default();
                 of_listener.extend(hosts.iter().map(|host| ForwardCandidate {
                     origin: OriginRank::new(&route.origin),
@@ -191,15 +196,12 @@ impl<P: Parts, A: Attach<Parts = P>> Build<'_, '_, A> {
         candidates
     }
 
-    /// The first rule: "its rules, in the user's order; the first is served". `None` if the route
-    /// has none.
-    fn forward_rule(&mut self, id: &RouteId, route: &L4Route) -> Option<Arc<ForwardRule<P>>> {
-        let L4Rule { name, backends } = route.rules.first()?;
-        Some(Arc::new(ForwardRule {
-            route: id.clone(),
-            name: name.clone(),
-            backends: self.backends(id, 0, &[], backends),
-        }))
+    fn forward_rule(&mut self, site: ForwardSite<'_>) -> Arc<ForwardRule<P>> {
+        Arc::new(ForwardRule {
+            route: site.route.clone(),
+            attached: self.attach.forward(&site),
+            backends: self.backends(site.route, 0, &[], &site.rule.backends),
+        })
     }
 
     fn backends(

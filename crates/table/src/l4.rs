@@ -10,13 +10,13 @@ use crate::backends::Backends;
 use crate::host::{Host, HostMap};
 use crate::parts::Parts;
 
-/// Where the connections or datagrams of a TLSRoute, TCPRoute or UDPRoute go.
+/// Where the connections or datagrams of a TLSRoute, TCPRoute or UDPRoute go, on one listener.
 #[derive(Debug)]
 pub struct ForwardRule<P: Parts> {
     /// The route it is of.
     pub route: RouteId,
-    /// The user's name for it.
-    pub name: Option<String>,
+    /// What the data plane attached to it.
+    pub attached: P::Forward,
     /// Where its connections or datagrams go.
     pub backends: Backends<P::Backend>,
 }

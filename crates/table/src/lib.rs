@@ -23,7 +23,7 @@ mod share;
 pub use backends::{Backends, Destination};
 pub use host::Host;
 pub use l4::ForwardRule;
-pub use parts::{Attach, Parts, RuleSite};
+pub use parts::{Attach, ForwardSite, Parts, RuleSite};
 pub use port::{Authority, Family, ListenerTable, PortTable, Table};
 pub use predicate::RequestParts;
 pub use rule::{PathMatched, Rule, Selected};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use portcullis_ir::filter::Filter;
+use portcullis_ir::route::L4Rule;
 use portcullis_ir::{BackendId, HttpRule, ListenerId, RouteId};
 
 /// The types of what a table carries for the data plane.
@@ -11,6 +12,8 @@ pub trait Parts: fmt::Debug {
     type Listener: fmt::Debug;
     /// Beside a rule of an HTTP route on one listener.
     type Rule: fmt::Debug;
+    /// Beside the rule of a layer 4 route on one listener.
+    type Forward: fmt::Debug;
     /// Beside a backendRef of a rule.
     type Backend: fmt::Debug;
 }
@@ -25,6 +28,9 @@ pub trait Attach {
 
     /// For a rule on a listener.
     fn rule(&mut self, site: &RuleSite<'_>) -> <Self::Parts as Parts>::Rule;
+
+    /// For the rule of a layer 4 route on a listener.
+    fn forward(&mut self, site: &ForwardSite<'_>) -> <Self::Parts as Parts>::Forward;
 
     /// For a backendRef that names `id`, which the snapshot may lack. `of_rule` are the filters of
     /// its rule, `of_ref` its own.
@@ -47,4 +53,15 @@ pub struct RuleSite<'a> {
     pub index: usize,
     /// The rule. One that cannot be compiled has no filters, and one backend that is invalid.
     pub rule: &'a HttpRule,
+}
+
+/// The rule of a layer 4 route that is served, on one of the listeners that accepted the route.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardSite<'a> {
+    /// The listener.
+    pub listener: &'a ListenerId,
+    /// The route.
+    pub route: &'a RouteId,
+    /// The rule.
+    pub rule: &'a L4Rule,
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use portcullis_ir::filter::Filter;
 use portcullis_ir::route::Timeouts;
 use portcullis_ir::{BackendId, ListenerId, ObjectKey, Snapshot};
-use portcullis_table::{Attach, Parts, RuleSite, Table};
+use portcullis_table::{Attach, ForwardSite, Parts, RuleSite, Table};
 
 use super::filter::{Filters, Redirect};
 use super::spot::Spot;
 use crate::metrics::GatewayMetrics;
+use crate::stream::spot::ForwardSpot;
 use crate::upstream::cluster::{Cluster, Clusters};
 
 /// What listeners and routes alone decide: kept when only endpoints or certificates change.
@@ -28,6 +29,7 @@ impl Parts for Carried {
     /// For requests that no route of the listener takes.
     type Listener = Arc<Spot>;
     type Rule = Action;
+    type Forward = Arc<ForwardSpot>;
     type Backend = Arc<Upstream>;
 }
 
@@ -91,6 +93,10 @@ impl Attach for Carrier<'_> {
             timeouts: site.rule.timeouts,
             redirect: before_backend.redirect().cloned(),
         }
+    }
+
+    fn forward(&mut self, site: &ForwardSite<'_>) -> Arc<ForwardSpot> {
+        ForwardSpot::new(self.gateway, site, self.metrics)
     }
 
     fn backend(&mut self, id: &BackendId, of_rule: &[Filter], of_ref: &[Filter]) -> Arc<Upstream> {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use portcullis_ir::{ListenerId, ObjectKey, PortKey, RouteId, Transport};
 
-use super::{GatewayMetrics, Metrics, PortMetrics, RouteMetrics, StreamMetrics, live};
+use super::{
+    ForwardMetrics, GatewayMetrics, Metrics, PortMetrics, RouteMetrics, StreamMetrics, live,
+};
 use portcullis_metrics::{Counter, Exposition, Family, Kind, Variants};
 
 /// Every live handle, with the labels as text.
@@ -17,6 +19,7 @@ struct GatewayView {
     metrics: Arc<GatewayMetrics>,
     ports: Vec<(String, Arc<PortMetrics>)>,
     routes: Vec<(String, RouteId, Arc<RouteMetrics>)>,
+    forwards: Vec<(String, RouteId, Arc<ForwardMetrics>)>,
 }
 
 pub(super) fn exposition(metrics: &Metrics) -> String {
@@ -32,6 +35,7 @@ pub(super) fn exposition(metrics: &Metrics) -> String {
     view.ports(&mut out);
     view.requests(&mut out);
     view.upstream(&mut out);
+    view.forwards(&mut out);
     out.finish()
 }
 
@@ -251,6 +255,59 @@ impl View {
         });
     }
 
+    /// Of TLSRoutes and TCPRoutes that have taken a connection.
+    fn forwards(&self, out: &mut Exposition) {
+        let mut family = out.family(
+            "portcullis_tcp_connections_active",
+            Kind::Gauge,
+            "Connections of layer 4 routes that are connected to a backend now.",
+        );
+        self.each_forward(|labels, metrics| family.sample(&labels, metrics.active.value()));
+        let counters: [(_, _, fn(&ForwardMetrics) -> &Counter); 3] = [
+            (
+                "portcullis_tcp_connections_total",
+                "Connections that layer 4 routes took.",
+                |metrics| &metrics.connections,
+            ),
+            (
+                "portcullis_tcp_received_bytes_total",
+                "Bytes forwarded from clients to backends by layer 4 routes.",
+                |metrics| &metrics.received,
+            ),
+            (
+                "portcullis_tcp_sent_bytes_total",
+                "Bytes forwarded from backends to clients by layer 4 routes.",
+                |metrics| &metrics.sent,
+            ),
+        ];
+        for (name, help, counter) in counters {
+            let mut family = out.family(name, Kind::Counter, help);
+            self.each_forward(|labels, metrics| family.sample(&labels, counter(metrics).value()));
+        }
+        let mut family = out.family(
+            "portcullis_tcp_connect_failures_total",
+            Kind::Counter,
+            "Attempts to connect to an endpoint for a layer 4 route that failed, by reason.",
+        );
+        self.each_forward(|labels, metrics| {
+            per_variant(&mut family, labels, metrics.connect_failures.iter());
+        });
+    }
+
+    fn each_forward(&self, mut f: impl FnMut([(&'static str, &str); 3], &ForwardMetrics)) {
+        for gateway in &self.gateways {
+            let used = gateway.forwards.iter();
+            for (listener, route, metrics) in used.filter(|(.., m)| m.connections.value() > 0) {
+                let labels = [
+                    ("gateway", gateway.name.as_str()),
+                    ("listener", listener),
+                    ("route", route.as_str()),
+                ];
+                f(labels, metrics);
+            }
+        }
+    }
+
     fn each_port(&self, mut f: impl FnMut([(&'static str, &str); 2], &PortMetrics)) {
         for gateway in &self.gateways {
             for (port, metrics) in &gateway.ports {
@@ -281,12 +338,18 @@ impl GatewayView {
     fn of(key: &ObjectKey, metrics: Arc<GatewayMetrics>) -> Self {
         let ports = live(&metrics.ports).into_iter();
         let routes = live(&metrics.routes).into_iter();
+        let forwards = live(&metrics.forwards).into_iter();
         Self {
             name: key.to_string(),
             ports: ports
                 .map(|(port, metrics)| (port_label(port), metrics))
                 .collect(),
             routes: routes
+                .map(|((listener, route), metrics)| {
+                    (listener_label(key, &listener).to_owned(), route, metrics)
+                })
+                .collect(),
+            forwards: forwards
                 .map(|((listener, route), metrics)| {
                     (listener_label(key, &listener).to_owned(), route, metrics)
                 })

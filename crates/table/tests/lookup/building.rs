@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::filter::{Filter, HeaderEdits};
 use portcullis_ir::{BackendId, HttpRule, ListenerId, RouteId, Snapshot, WeightedBackend};
-use portcullis_table::{Attach, Destination, Family, Parts, RuleSite};
+use portcullis_table::{Attach, Destination, Family, ForwardSite, Parts, RuleSite};
 
 use crate::config::snapshot;
 use crate::names::{Table, build};
@@ -98,6 +98,7 @@ struct Scribe(Vec<String>);
 impl Parts for Scribe {
     type Listener = ();
     type Rule = usize;
+    type Forward = ();
     type Backend = usize;
 }
 
@@ -118,6 +119,15 @@ impl Attach for Scribe {
         self.0
             .push(format!("rule {index} of {route} on {listener}"));
         *index
+    }
+
+    fn forward(&mut self, site: &ForwardSite<'_>) {
+        let ForwardSite {
+            listener,
+            route,
+            rule: _,
+        } = site;
+        self.0.push(format!("forward {route} on {listener}"));
     }
 
     fn backend(&mut self, id: &BackendId, of_rule: &[Filter], of_ref: &[Filter]) -> usize {

@@ -2,7 +2,7 @@
 
 use portcullis_ir::filter::Filter;
 use portcullis_ir::{BackendId, ListenerId, Snapshot};
-use portcullis_table::{Attach, Parts, RuleSite};
+use portcullis_table::{Attach, ForwardSite, Parts, RuleSite};
 
 pub(crate) type Table = portcullis_table::Table<Names>;
 
@@ -12,6 +12,7 @@ pub(crate) struct Names;
 impl Parts for Names {
     type Listener = ();
     type Rule = ();
+    type Forward = ();
     type Backend = BackendId;
 }
 
@@ -21,6 +22,8 @@ impl Attach for Names {
     fn listener(&mut self, _: &ListenerId) {}
 
     fn rule(&mut self, _: &RuleSite<'_>) {}
+
+    fn forward(&mut self, _: &ForwardSite<'_>) {}
 
     fn backend(&mut self, id: &BackendId, _: &[Filter], _: &[Filter]) -> BackendId {
         id.clone()

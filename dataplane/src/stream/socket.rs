@@ -1,0 +1,145 @@
+//! A TCP connection whose end is noticed even while nothing is read from it.
+//!
+//! While one side of a forwarded connection does not take what the other has sent, the other is
+//! not read; nor is a side that has said all. A reset of it would show with the next read or write
+//! alone, which may never come. So each socket has a second handle, on which its failure can be
+//! awaited.
+
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A TCP connection.
+#[derive(Debug)]
+pub(crate) struct Socket(Arc<TcpStream>);
+
+/// The handle on which the failure of a [`Socket`] is awaited. Holds the connection open.
+#[derive(Debug)]
+pub(crate) struct Watch(Arc<TcpStream>);
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self(Arc::new(stream))
+    }
+
+    /// A handle to await its failure on.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.0))
+    }
+
+    /// Makes its closing a reset: what is on its way is dropped, and the peer learns that this was
+    /// no orderly end.
+    pub(crate) fn reset_when_closed(&self) {
+        // It fails only where the connection is gone already.
+        let _ = SockRef::from(&*self.0).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Ends its sending side, whatever is spoken on it.
+    pub(crate) fn end_sending(&self) -> io::Result<()> {
+        match SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write) {
+            // The peer has reset it meanwhile: reading tells.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            done => done,
+        }
+    }
+
+    /// As tokio reads, but on a shared handle: "if a partial read fills less than the buffer, the
+    /// socket is drained", and asking it once more to hear that costs a system call.
+    fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let free = buf.initialize_unfilled();
+        let mut read = 0;
+        let outcome = self.0.try_io(Interest::READABLE, || {
+            read = (&*SockRef::from(&*self.0)).read(free)?;
+            if read == 0 || read == free.len() {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        });
+        buf.advance(read);
+        if read > 0 { Ok(()) } else { outcome }
+    }
+}
+
+impl Watch {
+    /// Resolves when the connection has failed, such as by a reset of the peer.
+    pub(crate) async fn failed(&self) -> io::Error {
+        loop {
+            if let Err(error) = self.0.ready(Interest::ERROR).await {
+                return error;
+            }
+            match self.0.take_error() {
+                Ok(Some(error)) | Err(error) => return error,
+                // A read or a write has taken it already, and tells of it.
+                Ok(None) => std::future::pending::<()>().await,
+            }
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.try_read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.0.try_write(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.0.try_write_vectored(bufs) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.end_sending())
+    }
+}
