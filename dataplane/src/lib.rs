@@ -22,4 +22,4 @@ mod worker;
 
 pub use app::{Applied, DataPlane, Drained, StartError};
 pub use config::{Config, DrainConfig, PortMap};
-pub use listener::{BindFailure, PortStates};
+pub use listener::{BindFailure, PortStates, RealPort};

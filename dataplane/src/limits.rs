@@ -10,6 +10,10 @@ pub(crate) const MAX_CONNECTIONS: usize = 50_000;
 /// The kernel's accept queue of each listening socket.
 pub(crate) const ACCEPT_BACKLOG: i32 = 4096;
 
+/// What the kernel may hold of datagrams that a worker has not read yet, in each direction. Systems
+/// allow less unless told otherwise (`net.core.rmem_max`).
+pub(crate) const DATAGRAM_RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
 /// How long accepting rests when the process or the host is out of descriptors or memory.
 pub(crate) const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 

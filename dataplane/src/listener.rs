@@ -12,7 +12,7 @@ pub(crate) mod sni;
 pub(crate) mod stream;
 pub(crate) mod tls;
 
-pub use bind::BindFailure;
+pub use bind::{BindFailure, RealPort};
 
 /// What became of each wanted port: its real addresses, or why it is not bound.
 pub type PortStates = BTreeMap<PortKey, Result<Vec<SocketAddr>, BindFailure>>;

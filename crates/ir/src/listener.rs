@@ -1,5 +1,6 @@
 //! Listeners: what is bound, and what is spoken there.
 
+use std::fmt;
 use std::num::NonZeroU16;
 
 use serde::Serialize;
@@ -62,6 +63,16 @@ pub struct PortKey {
     pub port: NonZeroU16,
     /// TCP or UDP.
     pub transport: Transport,
+}
+
+/// `80`, or `53/udp`.
+impl fmt::Display for PortKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.transport {
+            Transport::Tcp => self.port.fmt(f),
+            Transport::Udp => write!(f, "{}/udp", self.port),
+        }
+    }
 }
 
 /// The transport below a listener's protocol.

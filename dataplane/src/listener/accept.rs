@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{debug, info, warn};
 
 use super::Stage;
-use super::bind::{Never, Share, Signals};
+use super::bind::{Never, Share, Signals, Sockets};
 use super::connection::{CloseReason, Connection, HttpVersion};
 use super::stream::{ClientStream, Transport};
 use super::tls::handshake;
@@ -40,6 +40,9 @@ pub(crate) fn serve_port(worker: &Arc<Worker>, share: Share) {
         metrics,
         worker: Arc::clone(worker),
     });
+    let Sockets::Tcp(sockets) = sockets else {
+        return;
+    };
     for socket in sockets {
         let entrance = Arc::clone(&entrance);
         let accepting = accepting.clone();

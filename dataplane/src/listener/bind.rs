@@ -3,78 +3,25 @@
 //! A port that stays is not touched. New ports are bound before old ones are given up, so that an
 //! apply which fails half way leaves what worked.
 
+mod failure;
+mod socket;
+
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_ir::PortKey;
 use portcullis_table::Family;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{mpsc, watch};
 
 use super::{PortStates, Stage};
 use crate::config::Config;
-use crate::limits;
 use crate::metrics::{GatewayMetrics, PortMetrics};
 
-/// Why a port is not bound.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BindFailure {
-    /// Another process has it. Retrying helps once that one is gone.
-    #[error("port {real}: in use by another process")]
-    InUse {
-        /// The port that was tried.
-        real: u16,
-    },
-    /// The process may not bind ports below 1024.
-    #[error(
-        "port {real}: permission denied: ports below 1024 need CAP_NET_BIND_SERVICE, \
-         or map it with --port-map {written}={suggestion}"
-    )]
-    Permission {
-        /// The port that was tried.
-        real: u16,
-        /// The port as the Gateway has it.
-        written: NonZeroU16,
-        /// A port that would do.
-        suggestion: u16,
-    },
-    /// The address is none of this host's.
-    #[error("port {real}: {address} is not an address of this host")]
-    NoSuchAddress {
-        /// The port that was tried.
-        real: u16,
-        /// The address that was tried.
-        address: IpAddr,
-    },
-    /// Two listener ports lead to the same real port.
-    #[error("port {real}: listener port {other} is mapped there too")]
-    MappedTwice {
-        /// The port that both are mapped to.
-        real: u16,
-        /// The other listener port.
-        other: NonZeroU16,
-    },
-    /// Its listeners speak what is not served yet.
-    #[error("port {written}: {protocol} listeners are not supported yet")]
-    Unsupported {
-        /// The port as the Gateway has it.
-        written: NonZeroU16,
-        /// `TCP` or `UDP`.
-        protocol: &'static str,
-    },
-    /// Any other refusal of the system.
-    #[error("port {real}: {reason}")]
-    Other {
-        /// The port that was tried.
-        real: u16,
-        /// What the system said.
-        reason: String,
-    },
-}
+pub use failure::{BindFailure, RealPort};
+pub(crate) use socket::Sockets;
 
 /// A port to bind.
 #[derive(Clone, Copy)]
@@ -116,7 +63,7 @@ pub(crate) struct Share {
     /// The listener port as the user wrote it.
     pub(crate) port: NonZeroU16,
     /// One socket per bind address.
-    pub(crate) sockets: Vec<TcpListener>,
+    pub(crate) sockets: Sockets,
     /// Whether to go on.
     pub(crate) signals: Signals,
     /// Dropped with the sockets.
@@ -205,30 +152,37 @@ impl Ports {
             Family::Tcp => return Err(unsupported("TCP")),
             Family::Udp => return Err(unsupported("UDP")),
         }
-        let real = config.ports.real(key);
+        let real = RealPort {
+            number: config.ports.real(key),
+            transport: key.transport,
+        };
         if let Some(other) = self.holder_of(real) {
             return Err(BindFailure::MappedTwice { real, other });
         }
-        let mut sockets: Vec<_> = (0..config.workers.get()).map(|_| Vec::new()).collect();
+        let workers = 0..config.workers.get();
+        let mut sockets: Vec<_> = workers.map(|_| Sockets::none(key.transport)).collect();
         let mut addresses = Vec::new();
         let mut port = real;
         for address in &config.bind {
-            let explain = |error: io::Error| explain(&error, key.port, port, *address);
-            let bound = bind_shared(SocketAddr::new(*address, port), &mut sockets);
-            let bound = bound.map_err(explain)?;
+            let bound = socket::bind_shared(SocketAddr::new(*address, port.number), &mut sockets);
+            let bound =
+                bound.map_err(|error| failure::explain(&error, key.port, port, *address))?;
             // With several addresses and "any free port", the second takes the first one's.
-            port = bound.port();
+            port.number = bound.port();
             addresses.push(bound);
         }
         Ok(share_out(key, addresses, sockets, gateway))
     }
 
-    fn holder_of(&self, real: u16) -> Option<NonZeroU16> {
-        let holds = |port: &BoundPort| port.addresses.iter().any(|held| held.port() == real);
+    fn holder_of(&self, real: RealPort) -> Option<NonZeroU16> {
+        let holds = |key: &PortKey, port: &BoundPort| {
+            key.transport == real.transport
+                && port.addresses.iter().any(|held| held.port() == real.number)
+        };
         let (key, _) = self
             .bound
             .iter()
-            .find(|(_, port)| real != 0 && holds(port))?;
+            .find(|(key, port)| real.number != 0 && holds(key, port))?;
         Some(key.port)
     }
 }
@@ -273,7 +227,7 @@ impl Ports {
 fn share_out(
     key: PortKey,
     addresses: Vec<SocketAddr>,
-    sockets: Vec<Vec<TcpListener>>,
+    sockets: Vec<Sockets>,
     gateway: &Arc<GatewayMetrics>,
 ) -> (BoundPort, Vec<Share>) {
     let (stage_sender, stage) = watch::channel(Stage::Open);
@@ -304,64 +258,6 @@ fn share_out(
         metrics,
     };
     (bound, shares)
-}
-
-/// One socket per worker on the same address; the kernel spreads connections over them.
-fn bind_shared(address: SocketAddr, sockets: &mut [Vec<TcpListener>]) -> io::Result<SocketAddr> {
-    // A socket with SO_REUSEPORT joins another process's if both have it and the user is the
-    // same. Asking without it first finds any other holder.
-    let probe = open(address, Sharing::Exclusive)?;
-    probe.bind(&address.into())?;
-    let actual = probe.local_addr()?.as_socket().unwrap_or(address);
-    drop(probe);
-    for worker in sockets {
-        let socket = open(actual, Sharing::Workers)?;
-        socket.bind(&actual.into())?;
-        socket.listen(limits::ACCEPT_BACKLOG)?;
-        worker.push(socket.into());
-    }
-    Ok(actual)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sharing {
-    Exclusive,
-    Workers,
-}
-
-fn open(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        let only_v6 = !address.ip().is_unspecified();
-        socket.set_only_v6(only_v6)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(sharing == Sharing::Workers)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
-fn explain(error: &io::Error, written: NonZeroU16, real: u16, address: IpAddr) -> BindFailure {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => BindFailure::InUse { real },
-        io::ErrorKind::PermissionDenied => {
-            let suggestion = 8000 + real % 1000;
-            BindFailure::Permission {
-                real,
-                written,
-                suggestion,
-            }
-        }
-        io::ErrorKind::AddrNotAvailable => BindFailure::NoSuchAddress { real, address },
-        _ => BindFailure::Other {
-            real,
-            reason: error.to_string(),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_ir::{ListenerId, ObjectKey, PortKey, RouteId, Transport};
+use portcullis_ir::{ListenerId, ObjectKey, RouteId};
 
 use super::{
     ForwardMetrics, GatewayMetrics, Metrics, PortMetrics, RouteMetrics, StreamMetrics, live,
@@ -342,7 +342,7 @@ impl GatewayView {
         Self {
             name: key.to_string(),
             ports: ports
-                .map(|(port, metrics)| (port_label(port), metrics))
+                .map(|(port, metrics)| (port.to_string(), metrics))
                 .collect(),
             routes: routes
                 .map(|((listener, route), metrics)| {
@@ -367,13 +367,6 @@ fn listener_label<'a>(gateway: &ObjectKey, listener: &'a ListenerId) -> &'a str 
         .and_then(|rest| rest.strip_prefix(&**namespace)?.strip_prefix('/'))
         .and_then(|rest| rest.strip_prefix(&**name)?.strip_prefix('/'))
         .unwrap_or(id)
-}
-
-fn port_label(port: PortKey) -> String {
-    match port.transport {
-        Transport::Tcp => port.port.to_string(),
-        Transport::Udp => format!("{}/udp", port.port),
-    }
 }
 
 /// The variants that have been counted, as label `reason`.

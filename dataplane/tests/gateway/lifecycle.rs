@@ -5,9 +5,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portcullis_dataplane::{BindFailure, Config, DataPlane, DrainConfig, Drained, PortMap};
+use portcullis_dataplane::{
+    BindFailure, Config, DataPlane, DrainConfig, Drained, PortMap, RealPort,
+};
 use portcullis_ir::tls::Certificate;
-use portcullis_ir::{BackendProtocol, HttpRule};
+use portcullis_ir::{BackendProtocol, HttpRule, Transport};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
@@ -20,6 +22,13 @@ async fn on_80() -> Scene {
         .http("web", 80, "")
         .backend("a", BackendProtocol::Http1, &[echo("a").await.at])
         .route("web", "", "/", "a")
+}
+
+fn tcp(number: u16) -> RealPort {
+    RealPort {
+        number,
+        transport: Transport::Tcp,
+    }
 }
 
 fn on_81(scene: Scene) -> Scene {
@@ -102,7 +111,7 @@ async fn a_port_in_use_is_reported_and_tried_again() {
         .values()
         .filter_map(|s| s.clone().err())
         .collect();
-    assert_eq!(failures, [BindFailure::InUse { real }]);
+    assert_eq!(failures, [BindFailure::InUse { real: tcp(real) }]);
     assert_eq!(
         failures[0].to_string(),
         format!("port {real}: in use by another process")
@@ -125,7 +134,7 @@ async fn another_data_plane_does_not_share_a_port_by_accident() {
     let second = Plane::start(&on_80().await, Config { ports, ..config() }).await;
     let applied = second.plane.applied().unwrap();
     let failure = applied.ports.values().next().unwrap().clone().unwrap_err();
-    assert_eq!(failure, BindFailure::InUse { real });
+    assert_eq!(failure, BindFailure::InUse { real: tcp(real) });
 }
 
 #[tokio::test]

@@ -300,20 +300,18 @@ impl Control {
     ) -> String {
         // Who reads it is told the port in front of it.
         let own_words = failure.to_string();
-        let prefix = format!("port {}: ", port.port);
+        let prefix = format!("port {port}: ");
         let own_words = own_words.strip_prefix(&prefix).unwrap_or(&own_words);
         let BindFailure::InUse { real } = failure else {
             return own_words.to_owned();
         };
         let holds = |served: &Served| {
-            let bound = served
-                .outcome
-                .iter()
-                .flat_map(|outcome| outcome.ports.values())
-                .flatten();
-            bound
-                .flatten()
-                .any(|held| held.port() == *real && bind.iter().any(|ip| overlap(*ip, held.ip())))
+            let ports = served.outcome.iter().flat_map(|outcome| &outcome.ports);
+            let alike = ports.filter(|(key, _)| key.transport == real.transport);
+            let mut held = alike.filter_map(|(_, state)| state.as_ref().ok()).flatten();
+            held.any(|held| {
+                held.port() == real.number && bind.iter().any(|ip| overlap(*ip, held.ip()))
+            })
         };
         let mut others = self.gateways.iter().filter(|(other, _)| *other != gateway);
         match others.find(|(_, served)| holds(served)) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -292,14 +292,21 @@ fn takes_over(applied: &Applied, bind: &[IpAddr], predecessor: &DataPlane) -> bo
         return true;
     }
     let held = predecessor.applied();
-    let held = held.iter().flat_map(|held| held.ports.values());
-    let held: Vec<_> = held.flatten().flatten().collect();
+    let held = held.iter().flat_map(|held| &held.ports);
+    let held = held.filter_map(|(key, state)| Some((key.transport, state.as_ref().ok()?)));
+    let held: Vec<_> = held
+        .flat_map(|(transport, held)| held.iter().map(move |held| (transport, held)))
+        .collect();
     let in_the_way = |failure: &BindFailure| {
         let BindFailure::InUse { real } = failure else {
             return false;
         };
-        let mut held = held.iter().filter(|held| held.port() == *real);
-        held.any(|held| bind.iter().any(|ip| overlap(*ip, held.ip())))
+        let is_real = |held: &SocketAddr| held.port() == real.number;
+        held.iter().any(|(transport, held)| {
+            *transport == real.transport
+                && is_real(held)
+                && bind.iter().any(|ip| overlap(*ip, held.ip()))
+        })
     };
     let mut failures = applied
         .ports

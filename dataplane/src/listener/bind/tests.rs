@@ -1,4 +1,7 @@
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+use portcullis_ir::Transport;
 
 use super::*;
 
@@ -6,6 +9,10 @@ use super::*;
 fn failures_say_what_to_do() {
     let port = NonZeroU16::new(80).unwrap();
     let at = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let real = RealPort {
+        number: 80,
+        transport: Transport::Tcp,
+    };
     let cases = [
         (
             io::ErrorKind::PermissionDenied,
@@ -22,7 +29,7 @@ fn failures_say_what_to_do() {
         ),
     ];
     for (kind, expected) in cases {
-        let failure = explain(&kind.into(), port, 80, at);
+        let failure = failure::explain(&kind.into(), port, real, at);
         assert_eq!(failure.to_string(), expected);
     }
 }
@@ -32,7 +39,12 @@ fn a_stage_never_moves_back() {
     let metrics = crate::metrics::Metrics::new();
     let gateway = metrics.gateway(&portcullis_ir::ObjectKey::new("a", "b"));
     let key = crate::state::tcp(NonZeroU16::MIN);
-    let (port, shares) = share_out(key, Vec::new(), vec![Vec::new()], &gateway);
+    let (port, shares) = share_out(
+        key,
+        Vec::new(),
+        vec![Sockets::none(Transport::Tcp)],
+        &gateway,
+    );
     let signals = &shares[0].signals;
     assert!(!*signals.shutdown.borrow());
     for (to, expected) in [
@@ -51,7 +63,12 @@ fn a_port_whose_loops_ended_is_dead() {
     let metrics = crate::metrics::Metrics::new();
     let gateway = metrics.gateway(&portcullis_ir::ObjectKey::new("a", "b"));
     let key = crate::state::tcp(NonZeroU16::MIN);
-    let (port, shares) = share_out(key, Vec::new(), vec![Vec::new()], &gateway);
+    let (port, shares) = share_out(
+        key,
+        Vec::new(),
+        vec![Sockets::none(Transport::Tcp)],
+        &gateway,
+    );
     assert!(!port.is_dead());
     drop(shares);
     assert!(port.is_dead());

@@ -2,7 +2,7 @@ use portcullis_ir::{HostPattern, Listener, ListenerId, ListenerProtocol};
 use portcullis_wire::Update;
 
 use super::*;
-use crate::listener::BindFailure;
+use crate::listener::{BindFailure, RealPort};
 
 fn gateway() -> ObjectKey {
     ObjectKey::new("default", "g")
@@ -158,8 +158,12 @@ fn ports_that_change_later_are_told() {
         .unwrap()
         .port_key();
     let bound = applied(&candidate);
+    let real = RealPort {
+        number: 80,
+        transport: port.transport,
+    };
     let failed = Applied {
-        ports: [(port, Err(BindFailure::InUse { real: 80 }))].into(),
+        ports: [(port, Err(BindFailure::InUse { real }))].into(),
         ..bound.clone()
     };
     let ack = holder.applied(candidate, &failed);

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use portcullis_api::manifest;
+use portcullis_dataplane::RealPort;
 use portcullis_ir::Transport;
 
 use super::*;
@@ -217,7 +218,11 @@ fn another_gateway_with_the_port_is_named() {
     let mut control = control();
     let step = control.replace(contents(&format!("{GATEWAY}---{second}")), &at(1));
     control.note(&key("g"), &bound(&step.orders[0], "0.0.0.0"), &at(2));
-    let failed = outcome(&step.orders[1], |real| Err(BindFailure::InUse { real }));
+    let failed = outcome(&step.orders[1], |number| {
+        let transport = Transport::Tcp;
+        let real = RealPort { number, transport };
+        Err(BindFailure::InUse { real })
+    });
     let (status, message, _) = programmed(&control.note(&key("h"), &failed, &at(3)), "h");
     assert_eq!(status, "False");
     assert!(message.contains("Gateway default/g has it"), "{message}");
