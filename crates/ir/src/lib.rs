@@ -17,6 +17,7 @@ pub mod ident;
 pub mod listener;
 pub mod matcher;
 pub mod order;
+pub mod origin;
 pub mod route;
 pub mod shared;
 pub mod snapshot;

@@ -8,7 +8,7 @@ use portcullis_api::route::{
 use portcullis_api::status::ConditionReason;
 use portcullis_ir::HostPattern;
 use portcullis_ir::filter::{
-    Filter, Header, HeaderEdits, PathRewrite, Redirect, RedirectScheme, Rewrite,
+    Filter, Header, HeaderEdits, HttpScheme, PathRewrite, Redirect, Rewrite,
 };
 use portcullis_ir::matcher::{HttpMatch, PathMatcher};
 
@@ -240,8 +240,8 @@ fn lower_redirect(
     Ok(Redirect {
         scheme: match scheme.as_deref() {
             None => None,
-            Some("http") => Some(RedirectScheme::Http),
-            Some("https") => Some(RedirectScheme::Https),
+            Some("http") => Some(HttpScheme::Http),
+            Some("https") => Some(HttpScheme::Https),
             Some(other) => return Err(BadFilter::Scheme(other.to_owned())),
         },
         hostname: hostname.as_deref().map(precise_hostname).transpose()?,

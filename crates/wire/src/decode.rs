@@ -17,6 +17,7 @@ use crate::error::{At, Cause, InvalidField, InvalidResource, InvalidUpdate};
 use crate::messages::{self, Nothing, endpoint, host_pattern, listener, resource, resource_id};
 use crate::resource::{Resource, ResourceId};
 
+mod filter;
 mod matcher;
 mod parts;
 mod reply;

@@ -9,6 +9,7 @@ use portcullis_ir::{
 use crate::messages::{self, Nothing, endpoint, host_pattern, listener, resource, resource_id};
 use crate::resource::{Resource, ResourceId};
 
+mod filter;
 mod parts;
 mod reply;
 mod route;

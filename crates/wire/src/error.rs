@@ -2,6 +2,7 @@
 
 use portcullis_ir::Version;
 use portcullis_ir::hostname::InvalidHostname;
+use portcullis_ir::origin::InvalidOrigin;
 
 use crate::limits::MAX_PARTS;
 use crate::resource::ResourceId;
@@ -104,6 +105,9 @@ pub enum Cause {
     /// No hostname.
     #[error(transparent)]
     Hostname(#[from] InvalidHostname),
+    /// No origin.
+    #[error(transparent)]
+    Origin(#[from] InvalidOrigin),
     /// No name of a header.
     #[error("is {0:?}, which is no header name")]
     HeaderName(String),

@@ -7,8 +7,8 @@ use portcullis_ir::{HostPattern, Listener, ListenerId, ListenerProtocol, ObjectK
 use portcullis_ir::{Snapshot, arbitrary};
 use portcullis_wire::decode::Assembly;
 use portcullis_wire::messages::{
-    self, Nothing, backend_tls, host_pattern, listener, resource, resource_id, state_update,
-    subject_alt_name,
+    self, Nothing, backend_tls, filter, host_pattern, listener, resource, resource_id,
+    state_update, subject_alt_name,
 };
 use portcullis_wire::{
     Cause, InvalidUpdate, Received, Resource, ResourceId, Update, decode, delta,
@@ -185,6 +185,22 @@ fn what_cannot_be_read_is_refused_alone_and_named() {
         filters: vec![messages::Filter { kind: None }],
         ..messages::HttpRule::default()
     };
+    let filtered = |kind| messages::HttpRule {
+        filters: vec![messages::Filter { kind: Some(kind) }],
+        ..messages::HttpRule::default()
+    };
+    let bad_mirror = filtered(filter::Kind::Mirror(messages::Mirror {
+        backend: "Service/default/s/80".to_owned(),
+        numerator: 2,
+        denominator: 1,
+    }));
+    let bad_origin = filtered(filter::Kind::Cors(messages::Cors {
+        origins: Some(messages::Allowed {
+            all: false,
+            these: vec!["https://a.com".to_owned(), "null".to_owned()],
+        }),
+        ..messages::Cors::default()
+    }));
     let bad_header = messages::HttpRule {
         matches: vec![messages::HttpMatch {
             path: Some(messages::PathMatcher {
@@ -220,6 +236,17 @@ fn what_cannot_be_read_is_refused_alone_and_named() {
             route_with(bad_header),
             "route HTTPRoute/default/r: field rules[1].matches[0].headers[0].name \
              is \"a b\", which is no header name",
+        ),
+        (
+            route_with(bad_mirror),
+            "route HTTPRoute/default/r: field rules[1].filters[0].mirror.numerator is 2, \
+             which is out of range",
+        ),
+        (
+            route_with(bad_origin),
+            "route HTTPRoute/default/r: field rules[1].filters[0].cors.origins.these[1] \
+             \"null\" is not an origin like https://www.example.com or \
+             http://*.example.com:8080",
         ),
     ] {
         let Received { update, refused } =

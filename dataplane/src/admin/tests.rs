@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use portcullis_ir::backend::BackendTarget;
-use portcullis_ir::filter::{Filter, Header, HeaderEdits, Redirect, RedirectScheme};
+use portcullis_ir::filter::{Filter, Header, HeaderEdits, HttpScheme, Redirect};
 use portcullis_ir::listener::{Listener, ListenerProtocol, Transport};
 use portcullis_ir::matcher::HttpMatch;
 use portcullis_ir::route::{RouteKind, Timeouts};
@@ -116,7 +116,7 @@ fn add_route(snapshot: &mut Snapshot, listener: ListenerId) {
         reason: "Service default/none does not exist".to_owned(),
     };
     let redirect = Filter::Redirect(Redirect {
-        scheme: Some(RedirectScheme::Https),
+        scheme: Some(HttpScheme::Https),
         hostname: None,
         port: None,
         path: None,

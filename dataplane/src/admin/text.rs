@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use portcullis_ir::Endpoint;
 use portcullis_ir::backend::{BackendTarget, EndpointHost, WeightedBackend};
-use portcullis_ir::filter::{Filter, HeaderEdits, PathRewrite, Redirect, RedirectScheme, Rewrite};
+use portcullis_ir::filter::{
+    Allowed, Cors, Filter, HeaderEdits, Mirror, PathRewrite, Redirect, Rewrite,
+};
 use portcullis_ir::matcher::{
     HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
 };
@@ -63,6 +65,8 @@ pub(super) fn filter(filter: &Filter) -> String {
         Filter::ResponseHeaders(edits) => format!("response headers: {}", header_edits(edits)),
         Filter::Redirect(to) => redirect(to),
         Filter::Rewrite(to) => rewrite(to),
+        Filter::Mirror(Mirror { backend, share }) => format!("mirror: {backend}, {share}"),
+        Filter::Cors(allowed) => cors(allowed),
     }
 }
 
@@ -83,10 +87,7 @@ fn redirect(redirect: &Redirect) -> String {
         path,
         status,
     } = redirect;
-    let scheme = scheme.map(|scheme| match scheme {
-        RedirectScheme::Http => "scheme http".to_owned(),
-        RedirectScheme::Https => "scheme https".to_owned(),
-    });
+    let scheme = scheme.map(|scheme| format!("scheme {}", scheme.as_str()));
     let hostname = hostname.as_ref().map(|hostname| format!("host {hostname}"));
     let port = port.map(|port| format!("port {port}"));
     let path = path.as_ref().map(path_rewrite);
@@ -103,6 +104,38 @@ fn rewrite(rewrite: &Rewrite) -> String {
     let path = path.as_ref().map(path_rewrite);
     let changes: Vec<String> = [hostname, path].into_iter().flatten().collect();
     format!("rewrite: {}", changes.join(", "))
+}
+
+fn cors(cors: &Cors) -> String {
+    let Cors {
+        origins,
+        credentials,
+        methods,
+        request_headers,
+        exposed_headers,
+        max_age,
+    } = cors;
+    let parts = [
+        ("origins", allowed(origins)),
+        ("methods", allowed(methods)),
+        ("headers", allowed(request_headers)),
+        ("exposed", allowed(exposed_headers)),
+    ];
+    let parts = parts.into_iter().filter(|(_, some)| !some.is_empty());
+    let mut text: Vec<String> = parts.map(|(of, some)| format!("{of} {some}")).collect();
+    text.extend(credentials.then(|| "credentials".to_owned()));
+    text.push(format!("max age {max_age} s"));
+    format!("cors: {}", text.join(", "))
+}
+
+fn allowed<T: ToString>(allowed: &Allowed<T>) -> String {
+    match allowed {
+        Allowed::All => "*".to_owned(),
+        Allowed::These(these) => {
+            let these: Vec<String> = these.iter().map(ToString::to_string).collect();
+            these.join(" ")
+        }
+    }
 }
 
 fn path_rewrite(path: &PathRewrite) -> String {

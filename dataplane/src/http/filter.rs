@@ -57,6 +57,7 @@ impl Filters {
                         .get_or_insert_default()
                         .merge(Rewrite::compile(rewrite));
                 }
+                Filter::Mirror(_) | Filter::Cors(_) => {}
             }
         }
         filters

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{Version, header};
 use pingora_http::RequestHeader;
 use portcullis_ir::ListenerProtocol;
-use portcullis_ir::filter::RedirectScheme;
+use portcullis_ir::filter::HttpScheme;
 use portcullis_ir::route::Timeouts;
 use portcullis_table::{
     Authority, Destination, Family, Host, ListenerTable, PathMatched, PortTable, RequestParts,
@@ -133,14 +133,14 @@ fn answer(
     })
 }
 
-fn scheme(protocol: &ListenerProtocol) -> RedirectScheme {
+fn scheme(protocol: &ListenerProtocol) -> HttpScheme {
     match protocol {
-        ListenerProtocol::Https(_) => RedirectScheme::Https,
+        ListenerProtocol::Https(_) => HttpScheme::Https,
         ListenerProtocol::Http
         | ListenerProtocol::TlsTerminate(_)
         | ListenerProtocol::TlsPassthrough
         | ListenerProtocol::Tcp
-        | ListenerProtocol::Udp => RedirectScheme::Http,
+        | ListenerProtocol::Udp => HttpScheme::Http,
     }
 }
 

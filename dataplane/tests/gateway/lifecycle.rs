@@ -340,7 +340,7 @@ async fn filters_are_applied() {
         ],
     );
     let redirect = Redirect {
-        scheme: Some(portcullis_ir::filter::RedirectScheme::Https),
+        scheme: Some(portcullis_ir::filter::HttpScheme::Https),
         hostname: None,
         port: None,
         path: Some(PathRewrite::Prefix("/there".to_owned())),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -13,7 +13,10 @@ use super::{backend_id, tls};
 use crate::backend::{
     Backend, BackendProtocol, BackendTarget, Endpoint, EndpointHost, WeightedBackend,
 };
-use crate::filter::{Filter, Header, HeaderEdits, PathRewrite, Redirect, RedirectScheme, Rewrite};
+use crate::filter::{
+    Allowed, Cors, Filter, Header, HeaderEdits, HttpScheme, Mirror, PathRewrite, Redirect, Rewrite,
+    Share,
+};
 use crate::route::Timeouts;
 
 /// Lists of backends, with zero weights and invalid ones among them.
@@ -38,6 +41,8 @@ pub(super) fn filters() -> impl Strategy<Value = Vec<Filter>> {
         redirect().prop_map(Filter::Redirect),
         (option::of(header_value()), option::of(path_rewrite()))
             .prop_map(|(hostname, path)| Filter::Rewrite(Rewrite { hostname, path })),
+        mirror().prop_map(Filter::Mirror),
+        cors().prop_map(Filter::Cors),
     ];
     prop_oneof![2 => Just(Vec::new()), 1 => vec(filter, 1..3)]
 }
@@ -97,7 +102,7 @@ fn edits() -> impl Strategy<Value = HeaderEdits> {
 }
 
 fn redirect() -> impl Strategy<Value = Redirect> {
-    let scheme = select(vec![RedirectScheme::Http, RedirectScheme::Https]);
+    let scheme = select(vec![HttpScheme::Http, HttpScheme::Https]);
     let hostname = select(vec!["a.com", "b.com"]).prop_map(str::to_owned);
     (
         option::of(scheme),
@@ -113,6 +118,46 @@ fn redirect() -> impl Strategy<Value = Redirect> {
             path,
             status,
         })
+}
+
+fn mirror() -> impl Strategy<Value = Mirror> {
+    let share = (0..=100_u32, 1..=u32::MAX).prop_map(|(percent, denominator)| {
+        Share::new(percent.min(denominator), denominator).unwrap_or(Share::ALL)
+    });
+    (backend_id(), share).prop_map(|(backend, share)| Mirror { backend, share })
+}
+
+fn cors() -> impl Strategy<Value = Cors> {
+    let origin = select(vec!["https://a.com", "http://*.b.com:8080", "https://*"])
+        .prop_filter_map("not an origin", |text| text.parse().ok());
+    let method = select(vec![Method::PUT, Method::DELETE]);
+    (
+        allowed(origin),
+        any::<bool>(),
+        allowed(method),
+        allowed(header_name()),
+        allowed(header_name()),
+        any::<u32>(),
+    )
+        .prop_map(
+            |(origins, credentials, methods, request_headers, exposed_headers, max_age)| Cors {
+                origins,
+                credentials,
+                methods,
+                request_headers,
+                exposed_headers,
+                max_age,
+            },
+        )
+}
+
+fn allowed<T: Clone + std::fmt::Debug + 'static>(
+    one: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Allowed<T>> {
+    prop_oneof![
+        1 => Just(Allowed::All),
+        2 => vec(one, 0..3).prop_map(Allowed::These),
+    ]
 }
 
 fn path_rewrite() -> impl Strategy<Value = PathRewrite> {

@@ -54,7 +54,7 @@ fn query_matcher(message: messages::QueryMatcher) -> Result<QueryMatcher, Invali
     Ok(QueryMatcher { name, value })
 }
 
-fn method(text: String) -> Result<Method, InvalidField> {
+pub(super) fn method(text: String) -> Result<Method, InvalidField> {
     Method::from_bytes(text.as_bytes()).map_err(|_| Cause::Method(text).into())
 }
 

@@ -2,23 +2,20 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
 use portcullis_ir::backend::BackendTarget;
-use portcullis_ir::filter::{
-    Filter, Header, HeaderEdits, PathRewrite, Redirect, RedirectScheme, Rewrite,
-};
 use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
 use portcullis_ir::{
     Attachment, HttpRoute, HttpRule, L4Route, RouteHost, RouteId, RouteOrigin, WeightedBackend,
 };
 
-use super::matcher::{header_name, header_value, http_match};
+use super::filter::filter;
+use super::matcher::http_match;
 use super::{
     each, enum_value, host_pattern, id_field, id_in, object_key, optional, present, required,
-    u16_of, unspecified,
+    unspecified,
 };
 use crate::error::{At, Cause, InvalidField};
-use crate::messages::{self, filter, path_rewrite, weighted_backend};
+use crate::messages::{self, weighted_backend};
 
 pub(super) fn http_route(
     message: messages::HttpRoute,
@@ -138,79 +135,5 @@ fn weighted_backend(message: messages::WeightedBackend) -> Result<WeightedBacken
         weight,
         target,
         filters: each(filters, "filters", filter)?,
-    })
-}
-
-fn filter(message: messages::Filter) -> Result<Filter, InvalidField> {
-    let messages::Filter { kind } = message;
-    Ok(match present(kind, "kind")? {
-        filter::Kind::RequestHeaders(message) => {
-            Filter::RequestHeaders(edits(message).at("request_headers")?)
-        }
-        filter::Kind::ResponseHeaders(message) => {
-            Filter::ResponseHeaders(edits(message).at("response_headers")?)
-        }
-        filter::Kind::Redirect(message) => Filter::Redirect(redirect(message).at("redirect")?),
-        filter::Kind::Rewrite(message) => Filter::Rewrite(rewrite(message).at("rewrite")?),
-    })
-}
-
-fn edits(message: messages::HeaderEdits) -> Result<HeaderEdits, InvalidField> {
-    let messages::HeaderEdits { set, add, remove } = message;
-    Ok(HeaderEdits {
-        set: each(set, "set", header)?,
-        add: each(add, "add", header)?,
-        remove: each(remove, "remove", header_name)?,
-    })
-}
-
-fn header(message: messages::Header) -> Result<Header, InvalidField> {
-    let messages::Header { name, value } = message;
-    Ok(Header {
-        name: header_name(name).at("name")?,
-        value: header_value(value).at("value")?,
-    })
-}
-
-fn redirect(message: messages::Redirect) -> Result<Redirect, InvalidField> {
-    const ALLOWED: [u16; 5] = [301, 302, 303, 307, 308];
-    let messages::Redirect {
-        scheme,
-        hostname,
-        port,
-        path,
-        status,
-    } = message;
-    let allowed = ALLOWED.into_iter().find(|code| u32::from(*code) == status);
-    let status = allowed.ok_or_else(|| Cause::OutOfRange(status).into());
-    Ok(Redirect {
-        scheme: scheme.map(redirect_scheme).transpose()?,
-        hostname,
-        port: optional(port, "port", u16_of)?,
-        path: optional(path, "path", path_rewrite)?,
-        status: status.at("status")?,
-    })
-}
-
-fn redirect_scheme(value: i32) -> Result<RedirectScheme, InvalidField> {
-    Ok(match enum_value(value, "scheme")? {
-        messages::RedirectScheme::Http => RedirectScheme::Http,
-        messages::RedirectScheme::Https => RedirectScheme::Https,
-        messages::RedirectScheme::Unspecified => return unspecified("scheme"),
-    })
-}
-
-fn rewrite(message: messages::Rewrite) -> Result<Rewrite, InvalidField> {
-    let messages::Rewrite { hostname, path } = message;
-    let hostname: Option<HeaderValue> = optional(hostname, "hostname", header_value)?;
-    let path = optional(path, "path", path_rewrite)?;
-    Ok(Rewrite { hostname, path })
-}
-
-fn path_rewrite(message: messages::PathRewrite) -> Result<PathRewrite, InvalidField> {
-    let messages::PathRewrite { kind } = message;
-    Ok(match present(kind, "kind")? {
-        path_rewrite::Kind::Full(path) => PathRewrite::Full(path),
-        path_rewrite::Kind::Prefix(prefix) => PathRewrite::Prefix(prefix),
     })
 }

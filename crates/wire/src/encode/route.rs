@@ -3,9 +3,6 @@
 use std::time::Duration;
 
 use portcullis_ir::backend::BackendTarget;
-use portcullis_ir::filter::{
-    Filter, Header, HeaderEdits, PathRewrite, Redirect, RedirectScheme, Rewrite,
-};
 use portcullis_ir::matcher::{
     HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
 };
@@ -15,9 +12,7 @@ use portcullis_ir::{
 };
 
 use super::all;
-use crate::messages::{
-    self, filter, header_matcher, path_matcher, path_rewrite, query_matcher, weighted_backend,
-};
+use crate::messages::{self, header_matcher, path_matcher, query_matcher, weighted_backend};
 
 impl From<(&str, &HttpRoute)> for messages::HttpRoute {
     fn from((id, route): (&str, &HttpRoute)) -> Self {
@@ -201,81 +196,5 @@ impl From<&QueryMatcher> for messages::QueryMatcher {
             name: name.clone(),
             value: Some(value),
         }
-    }
-}
-
-impl From<&Filter> for messages::Filter {
-    fn from(filter: &Filter) -> Self {
-        let kind = match filter {
-            Filter::RequestHeaders(edits) => filter::Kind::RequestHeaders(edits.into()),
-            Filter::ResponseHeaders(edits) => filter::Kind::ResponseHeaders(edits.into()),
-            Filter::Redirect(redirect) => filter::Kind::Redirect(redirect.into()),
-            Filter::Rewrite(rewrite) => filter::Kind::Rewrite(rewrite.into()),
-        };
-        Self { kind: Some(kind) }
-    }
-}
-
-impl From<&HeaderEdits> for messages::HeaderEdits {
-    fn from(edits: &HeaderEdits) -> Self {
-        let HeaderEdits { set, add, remove } = edits;
-        Self {
-            set: all(set),
-            add: all(add),
-            remove: remove.iter().map(ToString::to_string).collect(),
-        }
-    }
-}
-
-impl From<&Header> for messages::Header {
-    fn from(header: &Header) -> Self {
-        let Header { name, value } = header;
-        Self {
-            name: name.to_string(),
-            value: value.as_bytes().to_vec(),
-        }
-    }
-}
-
-impl From<&Redirect> for messages::Redirect {
-    fn from(redirect: &Redirect) -> Self {
-        let Redirect {
-            scheme,
-            hostname,
-            port,
-            path,
-            status,
-        } = redirect;
-        let scheme = scheme.map(|scheme| match scheme {
-            RedirectScheme::Http => messages::RedirectScheme::Http,
-            RedirectScheme::Https => messages::RedirectScheme::Https,
-        });
-        Self {
-            scheme: scheme.map(Into::into),
-            hostname: hostname.clone(),
-            port: port.map(Into::into),
-            path: path.as_ref().map(Into::into),
-            status: (*status).into(),
-        }
-    }
-}
-
-impl From<&Rewrite> for messages::Rewrite {
-    fn from(rewrite: &Rewrite) -> Self {
-        let Rewrite { hostname, path } = rewrite;
-        Self {
-            hostname: hostname.as_ref().map(|host| host.as_bytes().to_vec()),
-            path: path.as_ref().map(Into::into),
-        }
-    }
-}
-
-impl From<&PathRewrite> for messages::PathRewrite {
-    fn from(path: &PathRewrite) -> Self {
-        let kind = match path.clone() {
-            PathRewrite::Full(path) => path_rewrite::Kind::Full(path),
-            PathRewrite::Prefix(prefix) => path_rewrite::Kind::Prefix(prefix),
-        };
-        Self { kind: Some(kind) }
     }
 }

@@ -376,7 +376,7 @@ pub mod listener {
 pub struct Filter {
     /// What it does. A receiver that does not know it refuses the route: left out, a filter may be
     /// the one that keeps strangers away.
-    #[prost(oneof = "filter::Kind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "filter::Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: ::core::option::Option<filter::Kind>,
 }
 /// Nested message and enum types in `Filter`.
@@ -397,6 +397,12 @@ pub mod filter {
         /// Changes the request's host or path.
         #[prost(message, tag = "4")]
         Rewrite(super::Rewrite),
+        /// Sends a copy elsewhere.
+        #[prost(message, tag = "5")]
+        Mirror(super::Mirror),
+        /// Lets pages of other origins read answers.
+        #[prost(message, tag = "6")]
+        Cors(super::Cors),
     }
 }
 /// Header changes: set, then add, then remove.
@@ -470,6 +476,51 @@ pub mod path_rewrite {
         #[prost(string, tag = "2")]
         Prefix(::prost::alloc::string::String),
     }
+}
+/// A copy of requests, whose answers are thrown away.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Mirror {
+    /// Id of the backend.
+    #[prost(string, tag = "1")]
+    pub backend: ::prost::alloc::string::String,
+    /// How many requests are copied: `numerator` of `denominator`, at most all.
+    #[prost(uint32, tag = "2")]
+    pub numerator: u32,
+    /// At least 1.
+    #[prost(uint32, tag = "3")]
+    pub denominator: u32,
+}
+/// Cross-origin resource sharing.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Cors {
+    /// Whose pages may read answers, as `<https://*.example.com:8443`.>
+    #[prost(message, optional, tag = "1")]
+    pub origins: ::core::option::Option<Allowed>,
+    /// Whether with credentials.
+    #[prost(bool, tag = "2")]
+    pub credentials: bool,
+    /// Methods that they may use.
+    #[prost(message, optional, tag = "3")]
+    pub methods: ::core::option::Option<Allowed>,
+    /// Request headers that they may send.
+    #[prost(message, optional, tag = "4")]
+    pub request_headers: ::core::option::Option<Allowed>,
+    /// Headers of answers that they may read.
+    #[prost(message, optional, tag = "5")]
+    pub exposed_headers: ::core::option::Option<Allowed>,
+    /// How long a preflight's answer may be cached, in seconds.
+    #[prost(uint32, tag = "6")]
+    pub max_age: u32,
+}
+/// Some of a kind, or all of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Allowed {
+    /// Every one; `these` is empty.
+    #[prost(bool, tag = "1")]
+    pub all: bool,
+    /// If not all: these.
+    #[prost(string, repeated, tag = "2")]
+    pub these: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The scheme a redirect may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

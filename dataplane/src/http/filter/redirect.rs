@@ -4,14 +4,14 @@ use std::num::NonZeroU16;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, Uri};
-use portcullis_ir::filter::{self, RedirectScheme};
+use portcullis_ir::filter::{self, HttpScheme};
 
 use super::path::PathRewrite;
 
 /// A compiled RequestRedirect filter.
 #[derive(Clone, Debug)]
 pub struct Redirect {
-    scheme: Option<RedirectScheme>,
+    scheme: Option<HttpScheme>,
     hostname: Option<Box<str>>,
     port: Option<u16>,
     path: Option<PathRewrite>,
@@ -22,7 +22,7 @@ pub struct Redirect {
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts<'a> {
     /// The scheme of the listener that took the request.
-    pub scheme: RedirectScheme,
+    pub scheme: HttpScheme,
     /// The port of that listener as the user wrote it in the Gateway (not the port bound).
     pub listener_port: NonZeroU16,
     /// The request's Host or `:authority`, with or without a port.
@@ -104,16 +104,14 @@ impl Redirect {
     fn push_origin(&self, location: &mut String, host: &str, request: &RequestFacts<'_>) {
         // "When empty, the scheme of the request is used."
         let scheme = self.scheme.unwrap_or(request.scheme);
-        location.push_str(match scheme {
-            RedirectScheme::Http => "http://",
-            RedirectScheme::Https => "https://",
-        });
+        location.push_str(scheme.as_str());
+        location.push_str("://");
         location.push_str(host);
         let port = self.port(request);
         // "Implementations SHOULD NOT add the port number in the 'Location' header in the
         // following cases: [HTTP and port 80, HTTPS and port 443], whether that is determined via
         // the Listener protocol or the Scheme field".
-        if port != well_known_port(scheme) {
+        if port != scheme.default_port().get() {
             location.push(':');
             location.push_str(&port.to_string());
         }
@@ -127,16 +125,8 @@ impl Redirect {
     ///   (`HTTPRequestRedirectFilter.Port`)
     fn port(&self, request: &RequestFacts<'_>) -> u16 {
         self.port
-            .or_else(|| self.scheme.map(well_known_port))
+            .or_else(|| self.scheme.map(|scheme| scheme.default_port().get()))
             .unwrap_or_else(|| request.listener_port.get())
-    }
-}
-
-/// "Specifically "http" to port 80 and "https" to port 443."
-fn well_known_port(scheme: RedirectScheme) -> u16 {
-    match scheme {
-        RedirectScheme::Http => 80,
-        RedirectScheme::Https => 443,
     }
 }
 

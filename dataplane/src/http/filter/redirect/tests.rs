@@ -1,11 +1,11 @@
 use std::num::NonZeroU16;
 
-use portcullis_ir::filter::{self, PathRewrite, RedirectScheme};
+use portcullis_ir::filter::{self, HttpScheme, PathRewrite};
 
 use super::{InvalidLocation, Redirect, RequestFacts};
 
-const HTTP: RedirectScheme = RedirectScheme::Http;
-const HTTPS: RedirectScheme = RedirectScheme::Https;
+const HTTP: HttpScheme = HttpScheme::Http;
+const HTTPS: HttpScheme = HttpScheme::Https;
 
 const SAME: filter::Redirect = filter::Redirect {
     scheme: None,
@@ -17,7 +17,7 @@ const SAME: filter::Redirect = filter::Redirect {
 
 fn location(
     redirect: &filter::Redirect,
-    listener: (RedirectScheme, u16),
+    listener: (HttpScheme, u16),
     authority: Option<&str>,
     target: &str,
     prefix: Option<&str>,
