@@ -25,7 +25,7 @@ mod route;
 mod tls;
 
 pub use action::weighted_backends;
-pub use matcher::http_match;
+pub use matcher::{grpc_match, http_match};
 
 /// Whole snapshots with everything that may be in one.
 pub fn snapshot() -> impl Strategy<Value = Snapshot> {

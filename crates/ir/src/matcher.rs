@@ -50,6 +50,28 @@ pub enum PathMatcher {
     Prefix(String),
     /// A regular expression that must match the whole path. Compiles (checked by `translate`).
     Regex(String),
+    /// gRPC calls alone, by what they call. The only condition of this sort that GRPCRoutes have,
+    /// and HTTPRoutes never.
+    Call(CallMatcher),
+}
+
+/// The condition on what a gRPC call calls: the path is "/" service "/" method.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct CallMatcher {
+    /// The condition on the service, with its package; `None` for every one.
+    pub service: Option<NameMatcher>,
+    /// The condition on the method; `None` for every one.
+    pub method: Option<NameMatcher>,
+}
+
+/// The condition on the name of a gRPC service or method, which compares case-sensitively.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NameMatcher {
+    /// The whole name.
+    Exact(String),
+    /// A regular expression that must match the whole name. Compiles (checked by `translate`).
+    Regex(String),
 }
 
 /// The condition on one header.

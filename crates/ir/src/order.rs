@@ -7,7 +7,7 @@ use std::cmp::{Ordering, Reverse};
 
 use crate::hostname::HostPattern;
 use crate::ident::ObjectKey;
-use crate::matcher::{HttpMatch, PathMatcher};
+use crate::matcher::{CallMatcher, HttpMatch, NameMatcher, PathMatcher};
 use crate::route::{RouteKind, RouteOrigin};
 
 /// The rank of one match of one rule of one route under one of its hostnames.
@@ -64,14 +64,27 @@ impl Rank {
 
 /// "Exact" path match, then "Prefix" path match with largest number of characters.
 ///
+/// Matches of GRPCRoutes come before those of HTTPRoutes for the same hostname. "Merging MUST not
+/// be done between GRPCRoutes and HTTPRoutes" (`GRPCRouteRule.Matches`): rules of the two are never
+/// weighed against each other.
+///
 /// "Note: The precedence of RegularExpression path matches are implementation-specific." Here a
 /// regular expression comes after exact paths and before prefixes, the longer pattern first: who
 /// writes one wants an exception from the prefix around it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum PathRank {
+    /// "Characters in a matching service. Characters in a matching method."
+    Call {
+        service: NameRank,
+        method: NameRank,
+    },
     Exact,
-    Regex { length: Reverse<usize> },
-    Prefix { length: Reverse<usize> },
+    Regex {
+        length: Reverse<usize>,
+    },
+    Prefix {
+        length: Reverse<usize>,
+    },
 }
 
 impl PathRank {
@@ -84,6 +97,32 @@ impl PathRank {
             PathMatcher::Prefix(prefix) => Self::Prefix {
                 length: Reverse(prefix.len()),
             },
+            PathMatcher::Call(CallMatcher { service, method }) => Self::Call {
+                service: NameRank::new(service.as_ref()),
+                method: NameRank::new(method.as_ref()),
+            },
+        }
+    }
+}
+
+/// The rank of a condition on a gRPC service or method. Names that match the same call have the
+/// same number of characters; with a regular expression it is implementation-specific what
+/// "characters in a matching service" counts: here those of the pattern, after exact names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum NameRank {
+    Exact,
+    Regex { length: Reverse<usize> },
+    Every,
+}
+
+impl NameRank {
+    fn new(name: Option<&NameMatcher>) -> Self {
+        match name {
+            Some(NameMatcher::Exact(_)) => Self::Exact,
+            Some(NameMatcher::Regex(pattern)) => Self::Regex {
+                length: Reverse(pattern.len()),
+            },
+            None => Self::Every,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::filter::Filter;
 use portcullis_ir::matcher::{HttpMatch, PathMatcher};
@@ -141,6 +141,7 @@ fn look_up(table: &Table<Nothing>, case: &Case, count: u32) {
     for _ in 0..count {
         let host = Host::new(black_box(case.host));
         let request = RequestParts {
+            version: Version::HTTP_11,
             method: &Method::GET,
             path: black_box(case.path),
             query: None,

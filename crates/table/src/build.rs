@@ -13,11 +13,11 @@ use portcullis_ir::{
 };
 
 use crate::backends::Backends;
+use crate::call::CallCondition;
 use crate::host::HostMap;
 use crate::l4::{ForwardCandidate, ForwardRule, ForwardRules};
 use crate::parts::{Attach, ForwardSite, Parts, RuleSite};
-use crate::path::Paths;
-use crate::pattern::Pattern;
+use crate::path::{PathCondition, Paths};
 use crate::port::{Family, ListenerTable, PortTable, Routes, Table};
 use crate::rule::{Conditions, Match, Rule};
 use crate::share::Inheritance;
@@ -74,8 +74,7 @@ struct CompiledMatch<'r, P: Parts> {
     ir: &'r HttpMatch,
     rule: usize,
     index: usize,
-    /// Of a path that is a regular expression, if it compiles.
-    pattern: Option<Pattern>,
+    path: PathCondition<'r>,
     matched: Arc<Match<P>>,
 }
 
@@ -113,13 +112,13 @@ impl<P: Parts, A: Attach<Parts = P>> Build<'_, '_, A> {
         let mut unreadable = Vec::new();
         let conditions: Vec<_> = (site.rule.matches.iter())
             .map(|ir| {
-                let pattern = self.path_pattern(&ir.path, &mut unreadable);
+                let path = self.path(&ir.path, &mut unreadable);
                 let Conditions {
                     predicates,
                     unreadable: more,
                 } = Conditions::compile(ir, &mut self.inherited.patterns);
                 unreadable.extend(more);
-                (ir, pattern, predicates)
+                (ir, path, predicates)
             })
             .collect();
         let compiled = if unreadable.is_empty() {
@@ -130,11 +129,11 @@ impl<P: Parts, A: Attach<Parts = P>> Build<'_, '_, A> {
         };
         let compiled = Arc::new(compiled);
         (conditions.into_iter().enumerate())
-            .map(|(index, (ir, pattern, predicates))| CompiledMatch {
+            .map(|(index, (ir, path, predicates))| CompiledMatch {
                 ir,
                 rule: site.index,
                 index,
-                pattern,
+                path,
                 matched: Arc::new(Match::new(Arc::clone(&compiled), predicates)),
             })
             .collect()
@@ -155,17 +154,27 @@ impl<P: Parts, A: Attach<Parts = P>> Build<'_, '_, A> {
         }
     }
 
-    fn path_pattern(
+    fn path<'r>(
         &mut self,
-        path: &PathMatcher,
+        path: &'r PathMatcher,
         unreadable: &mut Vec<String>,
-    ) -> Option<Pattern> {
-        match path {
-            PathMatcher::Regex(text) => (self.inherited.patterns.compile(text))
-                .map_err(|error| unreadable.push(format!("path {text:?}: {error}")))
-                .ok(),
-            PathMatcher::Exact(_) | PathMatcher::Prefix(_) => None,
-        }
+    ) -> PathCondition<'r> {
+        let mut pattern = |what: &str, text: &str| {
+            let compiled = self.inherited.patterns.compile(text);
+            compiled
+                .map_err(|error| unreadable.push(format!("{what} {text:?}: {error}")))
+                .ok()
+        };
+        let compiled = match path {
+            PathMatcher::Exact(path) => Some(PathCondition::Exact(path)),
+            PathMatcher::Prefix(prefix) => Some(PathCondition::Prefix(prefix)),
+            PathMatcher::Regex(text) => pattern("path", text).map(PathCondition::Regex),
+            PathMatcher::Call(call) => {
+                let call = CallCondition::compile(call, |text| pattern("method", text));
+                call.map(PathCondition::Call)
+            }
+        };
+        compiled.unwrap_or(PathCondition::Unreadable)
     }
 
     fn forward_candidates<'r>(
@@ -247,8 +256,7 @@ struct HttpCandidate<'r, P: Parts> {
     rank: Rank,
     effective: &'r HostPattern,
     configured: &'r HostPattern,
-    path: &'r PathMatcher,
-    pattern: Option<Pattern>,
+    path: PathCondition<'r>,
     matched: Arc<Match<P>>,
 }
 
@@ -273,8 +281,7 @@ impl<'r, P: Parts> HttpCandidate<'r, P> {
                 ),
                 effective,
                 configured,
-                path: &compiled.ir.path,
-                pattern: compiled.pattern.clone(),
+                path: compiled.path.clone(),
                 matched: Arc::clone(&compiled.matched),
             })
         })
@@ -295,7 +302,6 @@ fn by_host<P: Parts>(mut candidates: Vec<HttpCandidate<'_, P>>) -> HostMap<Vec<P
             effective,
             configured,
             path,
-            pattern,
             matched,
         } = candidate;
         let names = filling.entry_or_else(effective, Vec::new);
@@ -303,7 +309,7 @@ fn by_host<P: Parts>(mut candidates: Vec<HttpCandidate<'_, P>>) -> HostMap<Vec<P
             names.push((configured, Paths::default()));
         }
         if let Some((_, paths)) = names.last_mut() {
-            paths.push(path, pattern.as_ref(), matched);
+            paths.push(path, matched);
         }
     }
     filling.map(|names| names.into_iter().map(|(_, paths)| paths).collect())

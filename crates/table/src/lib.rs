@@ -10,6 +10,7 @@
 
 mod backends;
 mod build;
+mod call;
 mod host;
 mod l4;
 mod parts;
@@ -21,6 +22,7 @@ mod rule;
 mod share;
 
 pub use backends::{Backends, Destination};
+pub use call::is_call;
 pub use host::Host;
 pub use l4::ForwardRule;
 pub use parts::{Attach, ForwardSite, Parts, RuleSite};

@@ -3,24 +3,36 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use portcullis_ir::matcher::PathMatcher;
-
+use crate::call::{CallCondition, Calls};
 use crate::parts::Parts;
 use crate::pattern::Pattern;
 use crate::predicate::RequestParts;
 use crate::rule::{Match, PathMatched, Selected};
+use foldhash::fast::RandomState;
 
 /// Matches with the same path, in the order of their rank.
 type Bucket<P> = Vec<Arc<Match<P>>>;
 
+/// The condition of a match on the path, compiled.
+#[derive(Clone, Debug)]
+pub(crate) enum PathCondition<'r> {
+    Exact(&'r str),
+    Prefix(&'r str),
+    Regex(Pattern),
+    Call(CallCondition),
+    /// It has a regular expression that does not compile. There is no telling which paths it
+    /// meant, so it matches none.
+    Unreadable,
+}
+
 /// The matches of one host, by path.
 ///
 /// Filled in the order of rank, so that whatever shares a path is tried in that order. Between
-/// paths the order is the one of `ir::order`: exact, then regular expressions, then prefixes from
-/// the longest.
+/// paths the order is the one of `ir::order`: gRPC calls, then exact, then regular expressions,
+/// then prefixes from the longest.
 #[derive(Debug)]
 pub(crate) struct Paths<P: Parts> {
+    calls: Calls<P>,
     exact: HashMap<Box<str>, Bucket<P>, RandomState>,
     regex: Vec<(Pattern, Arc<Match<P>>)>,
     prefixes: Prefixes<P>,
@@ -29,6 +41,7 @@ pub(crate) struct Paths<P: Parts> {
 impl<P: Parts> Default for Paths<P> {
     fn default() -> Self {
         Self {
+            calls: Calls::default(),
             exact: HashMap::default(),
             regex: Vec::new(),
             prefixes: Prefixes::default(),
@@ -38,29 +51,23 @@ impl<P: Parts> Default for Paths<P> {
 
 impl<P: Parts> Paths<P> {
     /// Adds what ranks below all that was added before.
-    ///
-    /// `pattern` is the compiled path if that is a regular expression; without it, it did not
-    /// compile, and as there is no telling which paths it meant, it matches none.
-    pub(crate) fn push(
-        &mut self,
-        path: &PathMatcher,
-        pattern: Option<&Pattern>,
-        matched: Arc<Match<P>>,
-    ) {
-        match (path, pattern) {
-            (PathMatcher::Exact(path), _) => {
-                let bucket = self.exact.entry(path.as_str().into());
-                bucket.or_default().push(matched);
+    pub(crate) fn push(&mut self, path: PathCondition<'_>, matched: Arc<Match<P>>) {
+        match path {
+            PathCondition::Exact(path) => {
+                self.exact.entry(path.into()).or_default().push(matched);
             }
-            (PathMatcher::Prefix(prefix), _) => self.prefixes.push(prefix, matched),
-            (PathMatcher::Regex(_), Some(pattern)) => self.regex.push((pattern.clone(), matched)),
-            (PathMatcher::Regex(_), None) => {}
+            PathCondition::Prefix(prefix) => self.prefixes.push(prefix, matched),
+            PathCondition::Regex(pattern) => self.regex.push((pattern, matched)),
+            PathCondition::Call(call) => self.calls.push(call, matched),
+            PathCondition::Unreadable => {}
         }
     }
 
     /// The first match, by rank, that holds for `request`.
     pub(crate) fn select(&self, request: &RequestParts<'_>) -> Option<Selected<'_, P>> {
-        self.select_exact(request)
+        self.calls
+            .select(request)
+            .or_else(|| self.select_exact(request))
             .or_else(|| self.select_regex(request))
             .or_else(|| self.prefixes.select(request))
     }

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use crate::pattern::Pattern;
 
 /// What of a request decides its rule, besides the host.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestParts<'a> {
+    /// What the client speaks.
+    pub version: Version,
     /// The method.
     pub method: &'a Method,
     /// The path as sent, without the query.

@@ -41,6 +41,8 @@ pub enum PathMatched {
     Exact,
     /// A regular expression matched it.
     Regex,
+    /// The service and method of a gRPC call, or no part of them.
+    Call,
     /// Its first elements.
     Prefix {
         /// How many bytes they take, without a trailing `/`: 4 for `/foo`, 0 for `/`. What

@@ -4,6 +4,8 @@
 
 #[path = "lookup/building.rs"]
 mod building;
+#[path = "lookup/calls.rs"]
+mod calls;
 #[path = "lookup/config.rs"]
 mod config;
 #[path = "lookup/names.rs"]

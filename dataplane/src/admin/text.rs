@@ -8,7 +8,8 @@ use portcullis_ir::filter::{
     Allowed, Cors, Filter, HeaderEdits, Mirror, PathRewrite, Redirect, Rewrite,
 };
 use portcullis_ir::matcher::{
-    HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
+    CallMatcher, HeaderMatcher, HeaderValueMatcher, HttpMatch, NameMatcher, PathMatcher,
+    QueryMatcher, QueryValueMatcher,
 };
 
 use super::loaded::LoadedTarget;
@@ -25,6 +26,7 @@ pub(super) fn http_match(matched: &HttpMatch) -> String {
         PathMatcher::Exact(path) => format!("Exact {path}"),
         PathMatcher::Prefix(path) => format!("PathPrefix {path}"),
         PathMatcher::Regex(pattern) => format!("RegularExpression {pattern}"),
+        PathMatcher::Call(call) => call_match(call),
     };
     let method = method.iter().map(|method| format!("method {method}"));
     let headers = headers.iter().map(header_match);
@@ -35,6 +37,23 @@ pub(super) fn http_match(matched: &HttpMatch) -> String {
         .chain(query)
         .collect();
     parts.join(", ")
+}
+
+/// `gRPC service a.B, method ~ Get.*`
+fn call_match(matcher: &CallMatcher) -> String {
+    let CallMatcher { service, method } = matcher;
+    let name = |what: &str, matcher: &NameMatcher| match matcher {
+        NameMatcher::Exact(name) => format!("{what} {name}"),
+        NameMatcher::Regex(pattern) => format!("{what} ~ {pattern}"),
+    };
+    let service = service.iter().map(|matcher| name("service", matcher));
+    let method = method.iter().map(|matcher| name("method", matcher));
+    let parts: Vec<String> = service.chain(method).collect();
+    if parts.is_empty() {
+        "gRPC".to_owned()
+    } else {
+        format!("gRPC {}", parts.join(", "))
+    }
 }
 
 fn header_match(matcher: &HeaderMatcher) -> String {

@@ -78,7 +78,7 @@ pub(crate) fn choose(
     let Selected { rule, path } = selected.ok_or_else(|| unrouted(Refusal::NoRoute))?;
     let prefix = match path {
         PathMatched::Prefix { length } => Some(length),
-        PathMatched::Exact | PathMatched::Regex => None,
+        PathMatched::Exact | PathMatched::Regex | PathMatched::Call => None,
     };
     let Some(redirect) = &rule.attached.redirect else {
         return forward(rule, prefix);
@@ -221,6 +221,7 @@ fn parts(request: &RequestHeader) -> Result<RequestParts<'_>, Refusal> {
         return Err(Refusal::BadTarget);
     }
     Ok(RequestParts {
+        version: request.version,
         method: &request.method,
         path: request.uri.path(),
         query: request.uri.query(),

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::matcher::{
-    HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
+    CallMatcher, HeaderMatcher, HeaderValueMatcher, HttpMatch, NameMatcher, PathMatcher,
+    QueryMatcher, QueryValueMatcher,
 };
 
 /// Matches, most of them with few conditions.
@@ -23,6 +24,31 @@ pub fn http_match() -> impl Strategy<Value = HttpMatch> {
             method,
             headers,
             query,
+        })
+}
+
+/// Matches of gRPC calls, most of them with few conditions.
+pub fn grpc_match() -> impl Strategy<Value = HttpMatch> {
+    let name = |exact: [&str; 3], regex: [&str; 3]| {
+        let owned = |texts: [&str; 3]| select(texts.map(str::to_owned).to_vec());
+        option::weighted(
+            0.7,
+            prop_oneof![
+                2 => owned(exact).prop_map(NameMatcher::Exact),
+                1 => owned(regex).prop_map(NameMatcher::Regex),
+            ],
+        )
+    };
+    (
+        name(["a", "b", "a.b"], ["a.*", "[ab]", ".*/.*"]),
+        name(["b", "B", "c"], ["[bc]", ".*", "(?i)B"]),
+        distinct(header(), |header| header.name.to_string()),
+    )
+        .prop_map(|(service, method, headers)| HttpMatch {
+            path: PathMatcher::Call(CallMatcher { service, method }),
+            method: None,
+            headers,
+            query: Vec::new(),
         })
 }
 

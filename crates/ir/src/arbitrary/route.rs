@@ -5,18 +5,30 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
-use super::{action, host_pattern, http_match, origin};
+use super::{action, grpc_match, host_pattern, http_match, origin};
 use crate::hostname::HostPattern;
 use crate::ident::ListenerId;
+use crate::matcher::HttpMatch;
 use crate::route::{Attachment, HttpRoute, HttpRule, L4Route, L4Rule, RouteHost, RouteKind};
 
 /// Listeners that take a kind of route, with their hostnames.
 type Takers = Vec<(ListenerId, HostPattern)>;
 
 pub(super) fn http_route(takers: Takers) -> impl Strategy<Value = HttpRoute> {
+    prop_oneof![
+        3 => route_of(RouteKind::Http, takers.clone(), http_match().boxed()),
+        2 => route_of(RouteKind::Grpc, takers, grpc_match().boxed()),
+    ]
+}
+
+fn route_of(
+    kind: RouteKind,
+    takers: Takers,
+    matched: BoxedStrategy<HttpMatch>,
+) -> impl Strategy<Value = HttpRoute> {
     let rule = (
         option::weighted(0.2, "[a-z]{1,4}"),
-        vec(http_match(), 1..4),
+        vec(matched, 1..4),
         action::filters(),
         action::weighted_backends(),
         action::timeouts(),
@@ -28,14 +40,14 @@ pub(super) fn http_route(takers: Takers) -> impl Strategy<Value = HttpRoute> {
             backends,
             timeouts,
         });
-    let kinds = vec![RouteKind::Http, RouteKind::Grpc];
-    (origin(kinds), attachments(takers), vec(rule, 0..4)).prop_map(
-        |(origin, attachments, rules)| HttpRoute {
+    let rules = vec(rule, 0..4);
+    (origin(vec![kind]), attachments(takers), rules).prop_map(|(origin, attachments, rules)| {
+        HttpRoute {
             origin,
             attachments,
             rules,
-        },
-    )
+        }
+    })
 }
 
 pub(super) fn l4_route(takers: Takers) -> impl Strategy<Value = L4Route> {

@@ -8,12 +8,14 @@
 //! ```
 //!
 //! A match is `[METHOD] exact|prefix|regex <path> [name=value] [name~regex] [?name=value]
-//! [?name~regex]`.
+//! [?name~regex]`, or `call [=<service>|~<service>] [/=<method>|/~<method>] [name=value]…` for gRPC
+//! calls.
 
 use std::sync::Arc;
 
 use portcullis_ir::matcher::{
-    HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
+    CallMatcher, HeaderMatcher, HeaderValueMatcher, HttpMatch, NameMatcher, PathMatcher,
+    QueryMatcher, QueryValueMatcher,
 };
 use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
 use portcullis_ir::tls::TlsTermination;
@@ -150,11 +152,27 @@ fn matched(text: &str) -> HttpMatch {
             "exact" => matched.path = PathMatcher::Exact(path()),
             "prefix" => matched.path = PathMatcher::Prefix(path()),
             "regex" => matched.path = PathMatcher::Regex(path()),
+            "call" => matched.path = PathMatcher::Call(CallMatcher::default()),
+            name if name.starts_with(['=', '~', '/']) => name_into(name, &mut matched.path),
             condition if condition.contains(['=', '~']) => condition_into(condition, &mut matched),
             method => matched.method = Some(method.parse().unwrap()),
         }
     }
     matched
+}
+
+fn name_into(text: &str, path: &mut PathMatcher) {
+    let PathMatcher::Call(CallMatcher { service, method }) = path else {
+        panic!("{text}");
+    };
+    let (part, text) = match text.strip_prefix('/') {
+        Some(text) => (method, text),
+        None => (service, text),
+    };
+    *part = Some(match text.strip_prefix('=') {
+        Some(name) => NameMatcher::Exact(name.to_owned()),
+        None => NameMatcher::Regex(text[1..].to_owned()),
+    });
 }
 
 fn condition_into(text: &str, matched: &mut HttpMatch) {

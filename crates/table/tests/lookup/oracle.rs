@@ -1,8 +1,9 @@
 //! The spec read word for word: loops over everything, remembers nothing, decides nothing twice.
 
-use http::HeaderMap;
+use http::{HeaderMap, Method, Version};
 use portcullis_ir::matcher::{
-    HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
+    CallMatcher, HeaderMatcher, HeaderValueMatcher, HttpMatch, NameMatcher, PathMatcher,
+    QueryMatcher, QueryValueMatcher,
 };
 use portcullis_ir::order::{OriginRank, Rank};
 use portcullis_ir::{
@@ -172,7 +173,7 @@ fn satisfied(matched: &HttpMatch, request: &Request) -> bool {
         headers,
         query,
     } = matched;
-    path_satisfied(path, &request.path)
+    path_satisfied(path, request)
         && method
             .as_ref()
             .is_none_or(|method| *method == request.method)
@@ -184,7 +185,8 @@ fn satisfied(matched: &HttpMatch, request: &Request) -> bool {
         })
 }
 
-fn path_satisfied(matcher: &PathMatcher, path: &str) -> bool {
+fn path_satisfied(matcher: &PathMatcher, request: &Request) -> bool {
+    let path = request.path.as_str();
     match matcher {
         // "an exact path match on `/abc` will only match requests to `/abc`, NOT `/abc/`, `/Abc`,
         // or `/abcd`."
@@ -205,6 +207,41 @@ fn path_satisfied(matcher: &PathMatcher, path: &str) -> bool {
         }
         // "Matches if the URL path matches the given regular expression with case sensitivity."
         PathMatcher::Regex(pattern) => whole(pattern, path.as_bytes()),
+        // "Value of the service to match against. If left empty or omitted, will match any
+        // service. … Value of the method to match against." (`GRPCMethodMatch`)
+        PathMatcher::Call(CallMatcher { service, method }) => {
+            let (service_called, method_called) = match path.rfind('/') {
+                Some(last) if last > 0 && path.starts_with('/') => {
+                    (&path[1..last], &path[last + 1..])
+                }
+                _ => ("", path.trim_start_matches('/')),
+            };
+            is_grpc(request)
+                && name_satisfied(service.as_ref(), service_called)
+                && name_satisfied(method.as_ref(), method_called)
+        }
+    }
+}
+
+/// "HTTP2 … "POST" … "content-type" "application/grpc" [("+proto" / "+json" / {custom})]"
+/// (PROTOCOL-HTTP2 of gRPC)
+fn is_grpc(request: &Request) -> bool {
+    let content = request.headers.get("content-type");
+    let content = content.map_or("", |value| value.to_str().unwrap());
+    request.version == Version::HTTP_2
+        && request.method == Method::POST
+        && (content == "application/grpc"
+            || content.starts_with("application/grpc+")
+            || content.starts_with("application/grpc;"))
+}
+
+/// "Matches the method or service exactly and with case sensitivity", or "the given regular
+/// expression with case sensitivity". (`GRPCMethodMatchType`)
+fn name_satisfied(matcher: Option<&NameMatcher>, name: &str) -> bool {
+    match matcher {
+        None => true,
+        Some(NameMatcher::Exact(exact)) => exact == name,
+        Some(NameMatcher::Regex(pattern)) => whole(pattern, name.as_bytes()),
     }
 }
 

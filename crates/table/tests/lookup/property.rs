@@ -1,6 +1,6 @@
 //! The compiled table finds what the oracle finds.
 
-use http::Method;
+use http::{Method, Version};
 use portcullis_ir::matcher::PathMatcher;
 use portcullis_ir::order::Rank;
 use portcullis_ir::{ListenerProtocol, Snapshot, arbitrary};
@@ -28,6 +28,7 @@ fn request() -> impl Strategy<Value = Request> {
     ];
     let paths = vec![
         "/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c/d", "/ab", "/ab/b", "/A", "/b", "*", "//a",
+        "/a.b/c", "/b/c", "/a/B", "a/b", "//b", "",
     ];
     let queries = vec![
         "p=1",
@@ -39,30 +40,48 @@ fn request() -> impl Strategy<Value = Request> {
         "",
     ];
     let header = (select(vec!["x", "y"]), select(vec!["1", "2"]));
+    let method = select(vec![Method::GET, Method::POST, Method::PUT]);
+    let version = select(vec![Version::HTTP_11, Version::HTTP_2]);
+    let content = prop_oneof![
+        2 => Just("application/grpc"),
+        1 => select(vec!["application/grpc+json", "application/grpc;x=y", "application/grpc-web"]),
+        1 => Just("text/plain"),
+    ];
+    let calls = (
+        Just(Version::HTTP_2),
+        Just(Method::POST),
+        content.prop_map(Some),
+    );
+    let any = (version, method, Just(None));
     (
-        select(vec![Method::GET, Method::POST, Method::PUT]),
+        prop_oneof![1 => any, 1 => calls],
         (select(hosts), select(paths)),
         option::of(select(queries)),
         vec(header, 0..3),
     )
-        .prop_map(|(method, (host, path), query, headers)| {
-            let request = Request {
-                method,
-                host: host.to_owned(),
-                path: path.to_owned(),
-                query: query.map(str::to_owned),
-                headers: http::HeaderMap::new(),
-            };
-            headers.iter().fold(request, |request, (name, value)| {
-                request.with_header(name, value)
-            })
-        })
+        .prop_map(
+            |((version, method, content), (host, path), query, headers)| {
+                let request = Request {
+                    version,
+                    method,
+                    host: host.to_owned(),
+                    path: path.to_owned(),
+                    query: query.map(str::to_owned),
+                    headers: http::HeaderMap::new(),
+                };
+                let content = content.map(|content| ("content-type", content));
+                (headers.into_iter().chain(content)).fold(request, |request, (name, value)| {
+                    request.with_header(name, value)
+                })
+            },
+        )
 }
 
 fn named_path(path: &PathMatcher) -> PathMatched {
     match path {
         PathMatcher::Exact(_) => PathMatched::Exact,
         PathMatcher::Regex(_) => PathMatched::Regex,
+        PathMatcher::Call(_) => PathMatched::Call,
         PathMatcher::Prefix(prefix) => PathMatched::Prefix {
             length: prefix.trim_end_matches('/').len(),
         },

@@ -2,12 +2,13 @@
 
 use http::{HeaderName, HeaderValue, Method};
 use portcullis_ir::matcher::{
-    HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
+    CallMatcher, HeaderMatcher, HeaderValueMatcher, HttpMatch, NameMatcher, PathMatcher,
+    QueryMatcher, QueryValueMatcher,
 };
 
 use super::{each, optional, present, required};
 use crate::error::{At, Cause, InvalidField};
-use crate::messages::{self, header_matcher, path_matcher, query_matcher};
+use crate::messages::{self, header_matcher, name_matcher, path_matcher, query_matcher};
 
 pub(super) fn http_match(message: messages::HttpMatch) -> Result<HttpMatch, InvalidField> {
     let messages::HttpMatch {
@@ -30,6 +31,23 @@ fn path_matcher(message: messages::PathMatcher) -> Result<PathMatcher, InvalidFi
         path_matcher::Kind::Exact(path) => PathMatcher::Exact(path),
         path_matcher::Kind::Prefix(prefix) => PathMatcher::Prefix(prefix),
         path_matcher::Kind::Regex(pattern) => PathMatcher::Regex(pattern),
+        path_matcher::Kind::Call(call) => PathMatcher::Call(call_matcher(call).at("call")?),
+    })
+}
+
+fn call_matcher(message: messages::CallMatcher) -> Result<CallMatcher, InvalidField> {
+    let messages::CallMatcher { service, method } = message;
+    Ok(CallMatcher {
+        service: optional(service, "service", name_matcher)?,
+        method: optional(method, "method", name_matcher)?,
+    })
+}
+
+fn name_matcher(message: messages::NameMatcher) -> Result<NameMatcher, InvalidField> {
+    let messages::NameMatcher { kind } = message;
+    Ok(match present(kind, "kind")? {
+        name_matcher::Kind::Exact(name) => NameMatcher::Exact(name),
+        name_matcher::Kind::Regex(pattern) => NameMatcher::Regex(pattern),
     })
 }
 

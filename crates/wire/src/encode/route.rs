@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::matcher::{
-    HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher, QueryMatcher, QueryValueMatcher,
+    CallMatcher, HeaderMatcher, HeaderValueMatcher, HttpMatch, NameMatcher, PathMatcher,
+    QueryMatcher, QueryValueMatcher,
 };
 use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
 use portcullis_ir::{
@@ -12,7 +13,9 @@ use portcullis_ir::{
 };
 
 use super::all;
-use crate::messages::{self, header_matcher, path_matcher, query_matcher, weighted_backend};
+use crate::messages::{
+    self, header_matcher, name_matcher, path_matcher, query_matcher, weighted_backend,
+};
 
 impl From<(&str, &HttpRoute)> for messages::HttpRoute {
     fn from((id, route): (&str, &HttpRoute)) -> Self {
@@ -161,6 +164,7 @@ impl From<&HttpMatch> for messages::HttpMatch {
             PathMatcher::Exact(path) => path_matcher::Kind::Exact(path),
             PathMatcher::Prefix(prefix) => path_matcher::Kind::Prefix(prefix),
             PathMatcher::Regex(pattern) => path_matcher::Kind::Regex(pattern),
+            PathMatcher::Call(call) => path_matcher::Kind::Call((&call).into()),
         };
         Self {
             path: Some(messages::PathMatcher { kind: Some(kind) }),
@@ -168,6 +172,26 @@ impl From<&HttpMatch> for messages::HttpMatch {
             headers: all(headers),
             query: all(query),
         }
+    }
+}
+
+impl From<&CallMatcher> for messages::CallMatcher {
+    fn from(matcher: &CallMatcher) -> Self {
+        let CallMatcher { service, method } = matcher;
+        Self {
+            service: service.as_ref().map(Into::into),
+            method: method.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl From<&NameMatcher> for messages::NameMatcher {
+    fn from(matcher: &NameMatcher) -> Self {
+        let kind = match matcher.clone() {
+            NameMatcher::Exact(name) => name_matcher::Kind::Exact(name),
+            NameMatcher::Regex(pattern) => name_matcher::Kind::Regex(pattern),
+        };
+        Self { kind: Some(kind) }
     }
 }
 

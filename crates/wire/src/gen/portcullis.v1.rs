@@ -575,7 +575,7 @@ pub struct HttpMatch {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PathMatcher {
     /// How it is compared.
-    #[prost(oneof = "path_matcher::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "path_matcher::Kind", tags = "1, 2, 3, 4")]
     pub kind: ::core::option::Option<path_matcher::Kind>,
 }
 /// Nested message and enum types in `PathMatcher`.
@@ -591,6 +591,39 @@ pub mod path_matcher {
         Prefix(::prost::alloc::string::String),
         /// A regular expression for the whole path.
         #[prost(string, tag = "3")]
+        Regex(::prost::alloc::string::String),
+        /// gRPC calls alone, by what they call.
+        #[prost(message, tag = "4")]
+        Call(super::CallMatcher),
+    }
+}
+/// The condition on what a gRPC call calls.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallMatcher {
+    /// The condition on the service, if it matters.
+    #[prost(message, optional, tag = "1")]
+    pub service: ::core::option::Option<NameMatcher>,
+    /// The condition on the method, if it matters.
+    #[prost(message, optional, tag = "2")]
+    pub method: ::core::option::Option<NameMatcher>,
+}
+/// The condition on the name of a gRPC service or method.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NameMatcher {
+    /// How it is compared.
+    #[prost(oneof = "name_matcher::Kind", tags = "1, 2")]
+    pub kind: ::core::option::Option<name_matcher::Kind>,
+}
+/// Nested message and enum types in `NameMatcher`.
+pub mod name_matcher {
+    /// How it is compared.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Kind {
+        /// The whole name.
+        #[prost(string, tag = "1")]
+        Exact(::prost::alloc::string::String),
+        /// A regular expression for the whole name.
+        #[prost(string, tag = "2")]
         Regex(::prost::alloc::string::String),
     }
 }
