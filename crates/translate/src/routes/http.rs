@@ -28,6 +28,7 @@ impl RouteKind for Http {
     type Spec = HttpRouteSpec;
     type Rule = HttpRule;
     const IR_KIND: portcullis_ir::route::RouteKind = portcullis_ir::route::RouteKind::Http;
+    const USAGE: Usage = Usage::Http;
 
     fn find<'a>(world: &World<'a>, key: &ObjectKey) -> Option<&'a Arc<Object<HttpRouteSpec>>> {
         world.objects().http_routes.get(key)
@@ -44,6 +45,7 @@ impl RouteKind for Http {
     fn lower(
         spec: &HttpRouteSpec,
         namespace: &str,
+        usage: Usage,
         work: &mut Work<'_>,
     ) -> (Vec<HttpRule>, RuleFacts) {
         let mut facts = RuleFacts {
@@ -55,6 +57,7 @@ impl RouteKind for Http {
             let mut lowering = RuleLowering {
                 index,
                 namespace,
+                usage,
                 work,
                 facts: &mut facts,
             };
@@ -79,6 +82,7 @@ impl RouteKind for Http {
 struct RuleLowering<'r, 'a> {
     index: usize,
     namespace: &'r str,
+    usage: Usage,
     work: &'r mut Work<'a>,
     facts: &'r mut RuleFacts,
 }
@@ -194,7 +198,7 @@ impl RuleLowering<'_, '_> {
         let Work {
             world, backends, ..
         } = &mut *self.work;
-        let resolution = backends.resolve(world, from, reference, Usage::Http);
+        let resolution = backends.resolve(world, from, reference, self.usage);
         match &resolution {
             Ok(id) => {
                 self.facts.backends.insert(id.clone());

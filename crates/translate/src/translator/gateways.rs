@@ -221,7 +221,7 @@ impl Gateways {
 }
 
 impl Held {
-    fn take_routes(&mut self, routes: Vec<(RouteId, Option<PlacedRoute>)>) {
+    fn take_routes(&mut self, routes: BTreeMap<RouteId, Option<PlacedRoute>>) {
         for (id, route) in routes {
             // A route's id says of which kind it is: it is in one of the maps at most.
             let (http, l4) = match route {

@@ -23,7 +23,7 @@ pub(super) struct Routes {
 #[derive(Debug, Default)]
 pub(super) struct Moves {
     /// What each has now of a route; `None`: nothing any more.
-    pub(super) routes: BTreeMap<ObjectKey, Vec<(RouteId, Option<PlacedRoute>)>>,
+    pub(super) routes: BTreeMap<ObjectKey, BTreeMap<RouteId, Option<PlacedRoute>>>,
     /// By how much more routes each listener counts, by its owner and its number there.
     pub(super) counted: BTreeMap<(ObjectKey, Owner, usize), i32>,
     /// By how much more routes name a backend.
@@ -72,12 +72,11 @@ impl Routes {
         };
         put(said, &route.key, status.map(Arc::new));
         let before = self.stays.remove(&route).unwrap_or_default();
-        let id = route.id();
         for stay in before {
-            moves.leave(&id, stay);
+            moves.leave(stay);
         }
         for stay in &stays {
-            moves.enter(&id, stay);
+            moves.enter(stay);
         }
         if !stays.is_empty() {
             self.stays.insert(route, stays);
@@ -86,27 +85,29 @@ impl Routes {
 }
 
 impl Moves {
-    fn leave(&mut self, id: &RouteId, stay: Stay) {
+    fn leave(&mut self, stay: Stay) {
         self.count(&stay, -1);
         let Stay {
             gateway,
             counted: _,
             placed,
         } = stay;
-        if placed.is_some() {
-            let routes = self.routes.entry(gateway).or_default();
-            routes.push((id.clone(), None));
+        if placed.is_empty() {
+            return;
         }
+        let routes = self.routes.entry(gateway).or_default();
+        routes.extend(placed.into_iter().map(|placed| (placed.id, None)));
     }
 
-    fn enter(&mut self, id: &RouteId, stay: &Stay) {
+    /// Comes after what it leaves, if it does.
+    fn enter(&mut self, stay: &Stay) {
         self.count(stay, 1);
-        if let Some(placed) = &stay.placed {
-            let routes = self.routes.entry(stay.gateway.clone()).or_default();
-            // In place of what it leaves, if it does.
-            routes.pop_if(|(left, _)| left == id);
-            routes.push((id.clone(), Some(placed.route.clone())));
+        if stay.placed.is_empty() {
+            return;
         }
+        let routes = self.routes.entry(stay.gateway.clone()).or_default();
+        let placed = stay.placed.iter();
+        routes.extend(placed.map(|placed| (placed.id.clone(), Some(placed.route.clone()))));
     }
 
     fn count(&mut self, stay: &Stay, by: i32) {
