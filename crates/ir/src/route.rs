@@ -1,5 +1,6 @@
 //! Routes: what is attached where, and what its rules say.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -86,6 +87,9 @@ pub struct HttpRule {
     pub backends: Vec<WeightedBackend>,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// What is tried again; `None` if the route does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
 }
 
 /// `HTTPRouteTimeouts`; `None` is no limit of the route's own.
@@ -95,6 +99,17 @@ pub struct Timeouts {
     pub request: Option<Duration>,
     /// One attempt at one backend.
     pub backend_request: Option<Duration>,
+}
+
+/// `HTTPRouteRetry` (GEP-1731).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Retry {
+    /// The backend's answers after which it is asked again.
+    pub codes: BTreeSet<u16>,
+    /// How often it is asked again at most; 0 is never.
+    pub attempts: u32,
+    /// The shortest wait before the first retry; `None` leaves it to the data plane.
+    pub backoff: Option<Duration>,
 }
 
 /// A TLSRoute, TCPRoute or UDPRoute.

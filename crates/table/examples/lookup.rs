@@ -239,6 +239,7 @@ fn route(number: usize, hostname: &str, path: PathMatcher) -> (RouteId, Arc<Http
             filters: Vec::new(),
             backends: vec![backend],
             timeouts: Timeouts::default(),
+            retry: None,
         }],
         origin: RouteOrigin {
             kind: RouteKind::Http,

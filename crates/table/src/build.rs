@@ -235,6 +235,7 @@ fn refusing(rule: &HttpRule, reason: &str) -> HttpRule {
         filters: _,
         backends: _,
         timeouts,
+        retry: _,
     } = rule;
     HttpRule {
         name: name.clone(),
@@ -248,6 +249,7 @@ fn refusing(rule: &HttpRule, reason: &str) -> HttpRule {
             filters: Vec::new(),
         }],
         timeouts: *timeouts,
+        retry: None,
     }
 }
 

@@ -51,6 +51,7 @@ fn rule(matched: HttpMatch, filters: Vec<Filter>, backends: Vec<WeightedBackend>
         filters,
         backends,
         timeouts: Timeouts::default(),
+        retry: None,
     }
 }
 

@@ -176,6 +176,7 @@ pub(crate) fn rule_to(target: BackendTarget) -> HttpRule {
             filters: Vec::new(),
         }],
         timeouts: Timeouts::default(),
+        retry: None,
     }
 }
 

@@ -55,6 +55,7 @@ fn route(number: usize) -> (RouteId, HttpRoute) {
         filters: Vec::new(),
         backends: Vec::new(),
         timeouts: Timeouts::default(),
+        retry: None,
     };
     let name = format!("route-{number}");
     let route = HttpRoute {

@@ -17,7 +17,7 @@ use crate::filter::{
     Allowed, Cors, Filter, Header, HeaderEdits, HttpScheme, Mirror, PathRewrite, Redirect, Rewrite,
     Share,
 };
-use crate::route::Timeouts;
+use crate::route::{Retry, Timeouts};
 
 /// Lists of backends, with zero weights and invalid ones among them.
 pub fn weighted_backends() -> impl Strategy<Value = Vec<WeightedBackend>> {
@@ -47,15 +47,23 @@ pub(super) fn filters() -> impl Strategy<Value = Vec<Filter>> {
     prop_oneof![2 => Just(Vec::new()), 1 => vec(filter, 1..3)]
 }
 
+fn duration() -> impl Strategy<Value = Duration> {
+    (any::<u32>(), 0..1_000_000_000_u32)
+        .prop_map(|(seconds, nanos)| Duration::new(seconds.into(), nanos))
+}
+
+pub(super) fn retry() -> impl Strategy<Value = Retry> {
+    let codes = btree_set(400..=599_u16, 0..4);
+    (codes, any::<u32>(), option::of(duration())).prop_map(|(codes, attempts, backoff)| Retry {
+        codes,
+        attempts,
+        backoff,
+    })
+}
+
 pub(super) fn timeouts() -> impl Strategy<Value = Timeouts> {
-    let duration = || {
-        option::weighted(
-            0.2,
-            (any::<u32>(), 0..1_000_000_000_u32)
-                .prop_map(|(seconds, nanos)| Duration::new(seconds.into(), nanos)),
-        )
-    };
-    (duration(), duration()).prop_map(|(request, backend_request)| Timeouts {
+    let some = || option::weighted(0.2, duration());
+    (some(), some()).prop_map(|(request, backend_request)| Timeouts {
         request,
         backend_request,
     })

@@ -32,14 +32,18 @@ fn route_of(
         action::filters(),
         action::weighted_backends(),
         action::timeouts(),
+        option::weighted(0.2, action::retry()),
     )
-        .prop_map(|(name, matches, filters, backends, timeouts)| HttpRule {
-            name,
-            matches,
-            filters,
-            backends,
-            timeouts,
-        });
+        .prop_map(
+            |(name, matches, filters, backends, timeouts, retry)| HttpRule {
+                name,
+                matches,
+                filters,
+                backends,
+                timeouts,
+                retry,
+            },
+        );
     let rules = vec(rule, 0..4);
     (origin(vec![kind]), attachments(takers), rules).prop_map(|(origin, attachments, rules)| {
         HttpRoute {

@@ -140,6 +140,7 @@ fn rule(text: &str) -> HttpRule {
         filters: Vec::new(),
         backends: Vec::new(),
         timeouts: Timeouts::default(),
+        retry: None,
     }
 }
 

@@ -9,7 +9,7 @@ use portcullis_api::route::{BackendRef, GatewayDuration, ParentReference};
 use portcullis_api::{Kind, ObjectKey};
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::matcher::HttpMatch;
-use portcullis_ir::route::Timeouts;
+use portcullis_ir::route::{Retry, Timeouts};
 use portcullis_ir::{Attachment, HttpRoute, HttpRule, RouteOrigin, WeightedBackend};
 
 use super::{PlacedRoute, RouteKind, RuleFacts, Work};
@@ -102,11 +102,9 @@ impl RuleLowering<'_, '_> {
             filters: _,
             backend_refs: _,
             timeouts: _,
-            retry,
+            retry: _,
             session_persistence,
         } = rule;
-        let is_retrying = |retry: &HttpRouteRetry| retry.attempts() > 0;
-        self.notice(retry.as_ref().is_some_and(is_retrying), "retry");
         self.notice(session_persistence.is_some(), "sessionPersistence");
         let matches = match self.matches(rule) {
             Ok(matches) => matches,
@@ -116,10 +114,15 @@ impl RuleLowering<'_, '_> {
             }
         };
         let served = self.actions(rule, &matches);
-        let (filters, backends, timeouts) = served.unwrap_or_else(|problem| {
+        let Actions {
+            filters,
+            backends,
+            timeouts,
+            retry,
+        } = served.unwrap_or_else(|problem| {
             let reason = problem.message.clone();
             self.facts.dropped.push((self.index, problem));
-            (Vec::new(), vec![answer_500(reason)], Timeouts::default())
+            Actions::answer_500(reason)
         });
         Some(HttpRule {
             name: name.clone(),
@@ -127,6 +130,7 @@ impl RuleLowering<'_, '_> {
             filters,
             backends,
             timeouts,
+            retry,
         })
     }
 
@@ -158,19 +162,23 @@ impl RuleLowering<'_, '_> {
         Ok(lowered)
     }
 
-    fn actions(
-        &mut self,
-        rule: &HttpRouteRule,
-        matches: &[HttpMatch],
-    ) -> Result<(Vec<filters_ir::Filter>, Vec<WeightedBackend>, Timeouts), Problem> {
+    fn actions(&mut self, rule: &HttpRouteRule, matches: &[HttpMatch]) -> Result<Actions, Problem> {
         let filters = filters::lower(&rule.filters, Place::Rule, matches)
             .map_err(|(at, bad)| bad.at(&self.path(&format!("filters[{at}]"))))?;
         let timeouts = self.timeouts(rule.timeouts.as_ref())?;
+        let retry = (rule.retry.as_ref())
+            .map(|retry| self.retry(retry, timeouts))
+            .transpose()?;
         let mut backends = Vec::with_capacity(rule.backend_refs.len());
         for (place, reference) in rule.backend_refs.iter().enumerate() {
             backends.push(self.backend(place, reference, matches, &filters)?);
         }
-        Ok((filters, backends, timeouts))
+        Ok(Actions {
+            filters,
+            backends,
+            timeouts,
+            retry,
+        })
     }
 
     fn backend(
@@ -237,6 +245,37 @@ impl RuleLowering<'_, '_> {
         })
     }
 
+    /// "Implementations MUST support the following status codes as retriable" 500, 502, 503, 504,
+    /// and "MAY support" all others from 400 to 599 (`HTTPRouteRetryStatusCode`): we do.
+    fn retry(&mut self, retry: &HttpRouteRetry, timeouts: Timeouts) -> Result<Retry, Problem> {
+        let HttpRouteRetry {
+            codes,
+            attempts: _,
+            backoff,
+        } = retry;
+        if let Some(code) = codes.iter().find(|code| !(400..=599).contains(*code)) {
+            let path = self.path("retry.codes");
+            let message = format!("{path}: {code} is not from 400 to 599");
+            return Err(Problem::unsupported(message));
+        }
+        let backoff = match backoff {
+            Some(text) => Some(self.parsed("retry.backoff", text)?),
+            None => None,
+        };
+        if let (Some(wait), Some(whole)) = (backoff, timeouts.request)
+            && wait >= whole
+        {
+            let path = self.path("retry.backoff");
+            let notice = format!("{path} is not shorter than timeouts.request: nothing is retried");
+            self.facts.notices.push(notice);
+        }
+        Ok(Retry {
+            codes: codes.iter().copied().collect(),
+            attempts: retry.attempts(),
+            backoff,
+        })
+    }
+
     /// "Setting a timeout to the zero duration (e.g. "0s") SHOULD disable the timeout completely."
     fn duration(
         &self,
@@ -246,20 +285,40 @@ impl RuleLowering<'_, '_> {
         let Some(text) = text else {
             return Ok(None);
         };
-        let parsed = text.parse().ok_or_else(|| {
-            let path = self.path(field);
-            Problem::unsupported(format!("{path}: {:?} is not a duration like 10s", text.0))
-        })?;
+        let parsed = self.parsed(field, text)?;
         Ok((!parsed.is_zero()).then_some(parsed))
     }
+
+    fn parsed(&self, field: &str, text: &GatewayDuration) -> Result<Duration, Problem> {
+        text.parse().ok_or_else(|| {
+            let path = self.path(field);
+            Problem::unsupported(format!("{path}: {:?} is not a duration like 10s", text.0))
+        })
+    }
+}
+
+/// What is done with the requests of a rule.
+struct Actions {
+    filters: Vec<filters_ir::Filter>,
+    backends: Vec<WeightedBackend>,
+    timeouts: Timeouts,
+    retry: Option<Retry>,
 }
 
 use portcullis_ir::filter as filters_ir;
 
-fn answer_500(reason: String) -> WeightedBackend {
-    WeightedBackend {
-        weight: 1,
-        target: BackendTarget::Invalid { reason },
-        filters: Vec::new(),
+impl Actions {
+    fn answer_500(reason: String) -> Self {
+        let nowhere = WeightedBackend {
+            weight: 1,
+            target: BackendTarget::Invalid { reason },
+            filters: Vec::new(),
+        };
+        Self {
+            filters: Vec::new(),
+            backends: vec![nowhere],
+            timeouts: Timeouts::default(),
+            retry: None,
+        }
     }
 }

@@ -201,6 +201,7 @@ fn rule(dice: &mut Dice<'_>, _: usize) -> Value {
             "weight": dice.pick(&[None, Some(0), Some(7)]),
         })),
         "timeouts": {"request": dice.pick(&["1s", "0s", "x"])},
+        "retry": dice.pick(&[json!(null), json!({}), json!({"attempts": 0}), json!({"codes": [503], "backoff": "1s"}), json!({"codes": [200]})]),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_ir::backend::BackendTarget;
-use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
+use portcullis_ir::route::{L4Rule, Retry, RouteKind, Timeouts};
 use portcullis_ir::{
     Attachment, HttpRoute, HttpRule, L4Route, RouteHost, RouteId, RouteOrigin, WeightedBackend,
 };
@@ -12,7 +12,7 @@ use super::filter::filter;
 use super::matcher::http_match;
 use super::{
     each, enum_value, host_pattern, id_field, id_in, object_key, optional, present, required,
-    unspecified,
+    u16_of, unspecified,
 };
 use crate::error::{At, Cause, InvalidField};
 use crate::messages::{self, weighted_backend};
@@ -90,6 +90,7 @@ fn http_rule(message: messages::HttpRule) -> Result<HttpRule, InvalidField> {
         backends,
         request_timeout,
         backend_request_timeout,
+        retry: again,
     } = message;
     Ok(HttpRule {
         name,
@@ -104,7 +105,29 @@ fn http_rule(message: messages::HttpRule) -> Result<HttpRule, InvalidField> {
                 duration,
             )?,
         },
+        retry: optional(again, "retry", retry)?,
     })
+}
+
+fn retry(message: messages::Retry) -> Result<Retry, InvalidField> {
+    let messages::Retry {
+        codes,
+        attempts,
+        backoff,
+    } = message;
+    Ok(Retry {
+        codes: each(codes, "codes", retry_code)?.into_iter().collect(),
+        attempts,
+        backoff: optional(backoff, "backoff", duration)?,
+    })
+}
+
+fn retry_code(code: u32) -> Result<u16, InvalidField> {
+    let code = u16_of(code)?;
+    if !(400..=599).contains(&code) {
+        return Err(Cause::OutOfRange(code.into()).into());
+    }
+    Ok(code)
 }
 
 fn duration(message: messages::Duration) -> Result<Duration, InvalidField> {

@@ -7,7 +7,7 @@ use portcullis_ir::matcher::{
     CallMatcher, HeaderMatcher, HeaderValueMatcher, HttpMatch, NameMatcher, PathMatcher,
     QueryMatcher, QueryValueMatcher,
 };
-use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
+use portcullis_ir::route::{L4Rule, Retry, RouteKind, Timeouts};
 use portcullis_ir::{
     Attachment, HttpRoute, HttpRule, L4Route, RouteHost, RouteOrigin, WeightedBackend,
 };
@@ -86,6 +86,7 @@ impl From<&HttpRule> for messages::HttpRule {
                     request,
                     backend_request,
                 },
+            retry,
         } = rule;
         Self {
             name: name.clone(),
@@ -94,6 +95,22 @@ impl From<&HttpRule> for messages::HttpRule {
             backends: all(backends),
             request_timeout: request.map(Into::into),
             backend_request_timeout: backend_request.map(Into::into),
+            retry: retry.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl From<&Retry> for messages::Retry {
+    fn from(retry: &Retry) -> Self {
+        let Retry {
+            codes,
+            attempts,
+            backoff,
+        } = retry;
+        Self {
+            codes: codes.iter().copied().map(u32::from).collect(),
+            attempts: *attempts,
+            backoff: backoff.map(Into::into),
         }
     }
 }

@@ -743,6 +743,22 @@ pub struct HttpRule {
     /// One attempt at one backend; absent is no limit.
     #[prost(message, optional, tag = "6")]
     pub backend_request_timeout: ::core::option::Option<Duration>,
+    /// What is tried again; absent if the route does not say.
+    #[prost(message, optional, tag = "7")]
+    pub retry: ::core::option::Option<Retry>,
+}
+/// How often a backend is asked again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Retry {
+    /// The backend's answers after which it is: 400 to 599.
+    #[prost(uint32, repeated, tag = "1")]
+    pub codes: ::prost::alloc::vec::Vec<u32>,
+    /// How often at most; 0 is never.
+    #[prost(uint32, tag = "2")]
+    pub attempts: u32,
+    /// The shortest wait before the first retry; absent leaves it to the data plane.
+    #[prost(message, optional, tag = "3")]
+    pub backoff: ::core::option::Option<Duration>,
 }
 /// A TLSRoute, TCPRoute or UDPRoute.
 #[derive(Clone, PartialEq, ::prost::Message)]

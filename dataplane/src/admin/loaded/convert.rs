@@ -169,6 +169,7 @@ fn of_http(id: &RouteId, route: &HttpRoute) -> LoadedRoute {
                     filters,
                     backends,
                     timeouts: _,
+                    retry: _,
                 } = rule;
                 LoadedRule {
                     name: name.clone(),
