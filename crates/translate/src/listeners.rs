@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::ops::Range;
 
-use portcullis_api::gateway::{Listener, ProtocolType};
+use portcullis_api::gateway::{Listener, ListenerTls, ProtocolType, TlsMode};
 use portcullis_api::route::RouteGroupKind;
 use portcullis_api::status::ConditionReason;
 use portcullis_api::{Gateway, Kind, ListenerSet, ObjectKey};
@@ -116,7 +116,7 @@ pub(crate) struct ListenerDraft<'a> {
     pub(crate) unresolved: Vec<Problem>,
     /// The kinds of route it takes.
     pub(crate) kinds: Vec<RouteGroupKind>,
-    /// For HTTPS.
+    /// For HTTPS, and for TLS that ends at it.
     pub(crate) tls: Option<TlsFacts>,
     /// What the data plane makes of it, conflicts apart.
     pub(crate) presence: Presence,
@@ -165,6 +165,12 @@ impl ListenerDraft<'_> {
         let protocol = match (&self.spec.protocol, &self.tls) {
             (ProtocolType::Http, _) => ListenerProtocol::Http,
             (ProtocolType::Https, Some(tls)) => ListenerProtocol::Https(tls.termination.clone()),
+            (ProtocolType::Tls, Some(tls)) => {
+                ListenerProtocol::TlsTerminate(tls.termination.clone())
+            }
+            (ProtocolType::Tls, None) => ListenerProtocol::TlsPassthrough,
+            (ProtocolType::Tcp, _) => ListenerProtocol::Tcp,
+            (ProtocolType::Udp, _) => ListenerProtocol::Udp,
             _ => return None,
         };
         if !self.is_bound() || self.conflict.is_some() {
@@ -186,6 +192,13 @@ impl ListenerDraft<'_> {
     pub(crate) fn is_valid(&self) -> bool {
         self.defect().is_none()
     }
+}
+
+/// "Mode defines the TLS behavior for the TLS session initiated by the client."
+/// (`ListenerTLSConfig.Mode`)
+fn passes_tls_on(spec: &Listener) -> bool {
+    let mode = spec.tls.as_ref().map(ListenerTls::mode);
+    spec.protocol == ProtocolType::Tls && mode == Some(&TlsMode::Passthrough)
 }
 
 /// Drafts a Gateway, if its class is ours.

@@ -1,6 +1,7 @@
 //! Routes of every kind: what differs is in [`RouteKind`], everything else is written once.
 
 pub(crate) mod http;
+pub(crate) mod l4;
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,7 +155,10 @@ pub(crate) enum PlacedRoute {
 
 /// Whether routes of a kind are translated.
 pub(crate) fn is_served(kind: Kind) -> bool {
-    kind == Kind::HttpRoute
+    match kind {
+        Kind::HttpRoute | Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => true,
+        _ => false,
+    }
 }
 
 /// Attaches and lowers a route.
@@ -162,6 +166,9 @@ pub(crate) fn place(route: &RouteKey, work: &mut Work<'_>) -> Placement {
     let RouteKey { kind, key } = route;
     match kind {
         Kind::HttpRoute => place::one::<http::Http>(key, work),
+        Kind::TlsRoute => place::one::<l4::Tls>(key, work),
+        Kind::TcpRoute => place::one::<l4::Tcp>(key, work),
+        Kind::UdpRoute => place::one::<l4::Udp>(key, work),
         _ => Placement::default(),
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use corpus::worlds::{changes, objects, take, world};
 use corpus::{CONTROLLER, NOW, observe_all};
 use portcullis_api::{AnyObject, Kind, ObjectKey, Objects};
-use portcullis_ir::Snapshot;
+use portcullis_ir::{Attachment, Snapshot};
 use portcullis_translate::references::{References, Relevance};
 use portcullis_translate::{Inputs, Options, Output, translate};
 use proptest::collection::vec;
@@ -126,31 +126,18 @@ proptest! {
 
 fn hangs_together(snapshot: &Snapshot) -> Result<(), TestCaseError> {
     use portcullis_ir::backend::BackendTarget;
-    use portcullis_ir::listener::ListenerProtocol;
 
-    let mut sockets = BTreeMap::new();
-    for listener in snapshot.listeners.values() {
-        let protocol = std::mem::discriminant(&listener.protocol);
-        let first = *sockets.entry(listener.port_key()).or_insert(protocol);
-        prop_assert_eq!(first, protocol, "two protocols on one port");
-        if let ListenerProtocol::Https(tls) = &listener.protocol {
-            prop_assert!(!tls.certificates.is_empty());
-            if let Some(clients) = &tls.client_validation {
-                prop_assert!(!clients.trust.is_empty());
+    listeners_hang_together(snapshot)?;
+    for route in snapshot.l4_routes.values() {
+        attachments_hang_together(snapshot, &route.attachments)?;
+        for backend in route.rules.iter().flat_map(|rule| &rule.backends) {
+            if let BackendTarget::Backend(id) = &backend.target {
+                prop_assert!(snapshot.backends.contains_key(id));
             }
         }
     }
     for route in snapshot.http_routes.values() {
-        prop_assert!(!route.attachments.is_empty());
-        for attachment in &route.attachments {
-            let listener = snapshot.listeners.get(&attachment.listener);
-            let listener = listener.expect("attached to a listener that is there");
-            prop_assert!(!attachment.hosts.is_empty());
-            for host in &attachment.hosts {
-                let common = listener.hostname.intersection(&host.configured);
-                prop_assert_eq!(common.as_ref(), Some(&host.effective));
-            }
-        }
+        attachments_hang_together(snapshot, &route.attachments)?;
         for rule in &route.rules {
             prop_assert!(!rule.matches.is_empty());
             for backend in &rule.backends {
@@ -158,6 +145,50 @@ fn hangs_together(snapshot: &Snapshot) -> Result<(), TestCaseError> {
                     prop_assert!(snapshot.backends.contains_key(id));
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+fn listeners_hang_together(snapshot: &Snapshot) -> Result<(), TestCaseError> {
+    use portcullis_ir::listener::ListenerProtocol as Protocol;
+
+    let mut sockets = BTreeMap::new();
+    for listener in snapshot.listeners.values() {
+        let (family, tls) = match &listener.protocol {
+            Protocol::Http => ("HTTP", None),
+            Protocol::Https(tls) | Protocol::TlsTerminate(tls) => ("TLS", Some(tls)),
+            Protocol::TlsPassthrough => ("TLS", None),
+            Protocol::Tcp => ("TCP", None),
+            Protocol::Udp => ("UDP", None),
+        };
+        let there = sockets.insert(listener.port_key(), family);
+        prop_assert!(
+            there.is_none_or(|there| there == family && ["HTTP", "TLS"].contains(&family)),
+            "listeners on one port that cannot be told apart"
+        );
+        if let Some(tls) = tls {
+            prop_assert!(!tls.certificates.is_empty());
+            if let Some(clients) = &tls.client_validation {
+                prop_assert!(!clients.trust.is_empty());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn attachments_hang_together(
+    snapshot: &Snapshot,
+    attachments: &[Attachment],
+) -> Result<(), TestCaseError> {
+    prop_assert!(!attachments.is_empty());
+    for attachment in attachments {
+        let listener = snapshot.listeners.get(&attachment.listener);
+        let listener = listener.expect("attached to a listener that is there");
+        prop_assert!(!attachment.hosts.is_empty());
+        for host in &attachment.hosts {
+            let common = listener.hostname.intersection(&host.configured);
+            prop_assert_eq!(common.as_ref(), Some(&host.effective));
         }
     }
     Ok(())

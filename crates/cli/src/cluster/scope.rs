@@ -8,6 +8,8 @@ use portcullis_api::route::ParentReference;
 use portcullis_api::status::RouteStatus;
 use portcullis_api::{AnyObject, Kind, ObjectKey, Objects};
 
+use crate::status::remarks::parent_refs;
+
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Scope {
@@ -82,7 +84,7 @@ pub(super) fn ours(all: &Objects, controller: &str, scope: &Scope) -> Objects {
         AnyObject::Gateway(_) | AnyObject::ListenerSet(_) => {
             in_scope.contains(&(object.kind(), object.key()))
         }
-        route => route_parents(route).iter().any(|reference| {
+        route => parent_refs(route).into_iter().flatten().any(|reference| {
             let key = route.key();
             let above = parent(reference, &key.namespace);
             above.is_some_and(|above| {
@@ -104,17 +106,6 @@ fn parent(reference: &ParentReference, own_namespace: &str) -> Option<Parent> {
     let kind = Kind::find(target.group, target.kind)?;
     let namespace = target.namespace.unwrap_or(own_namespace);
     Some((kind, ObjectKey::new(namespace, target.name)))
-}
-
-fn route_parents(object: &AnyObject) -> &[ParentReference] {
-    match object {
-        AnyObject::HttpRoute(route) => &route.spec.parent_refs,
-        AnyObject::GrpcRoute(route) => &route.spec.parent_refs,
-        AnyObject::TlsRoute(route) => &route.spec.parent_refs,
-        AnyObject::TcpRoute(route) => &route.spec.parent_refs,
-        AnyObject::UdpRoute(route) => &route.spec.parent_refs,
-        _ => &[],
-    }
 }
 
 /// Without what other controllers say of a route.

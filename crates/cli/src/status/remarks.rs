@@ -105,6 +105,18 @@ pub(crate) fn route_status(object: &AnyObject) -> Option<&RouteStatus> {
     }
 }
 
+/// Where a route of any kind wants to attach; `None` for what is no route.
+pub(crate) fn parent_refs(object: &AnyObject) -> Option<&[ParentReference]> {
+    match object {
+        AnyObject::HttpRoute(route) => Some(&route.spec.parent_refs),
+        AnyObject::GrpcRoute(route) => Some(&route.spec.parent_refs),
+        AnyObject::TlsRoute(route) => Some(&route.spec.parent_refs),
+        AnyObject::TcpRoute(route) => Some(&route.spec.parent_refs),
+        AnyObject::UdpRoute(route) => Some(&route.spec.parent_refs),
+        _ => None,
+    }
+}
+
 /// The hostnames of a route of a kind that has them.
 pub(crate) fn hostnames(object: &AnyObject) -> &[String] {
     match object {

@@ -58,9 +58,7 @@ impl Mark {
             ConditionReason::HostnameConflict => {
                 format!("has the hostname and port ({port}) of {others}; change one of them")
             }
-            _ => format!(
-                "cannot share port {port} with {others}, of another protocol; change one of them"
-            ),
+            _ => format!("cannot share port {port} with {others}; change the port of one of them"),
         };
         Problem::new(reason, message)
     }
@@ -189,7 +187,8 @@ fn conflict(a: &ListenerDraft<'_>, b: &ListenerDraft<'_>) -> Option<ConditionRea
     if !b.is_bound() || a.port_key() != b.port_key() {
         return None;
     }
-    if family(&a.spec.protocol) != family(&b.spec.protocol) {
+    let (own, other) = (family(&a.spec.protocol), family(&b.spec.protocol));
+    if own != other || own == Family::Stream {
         return Some(ConditionReason::ProtocolConflict);
     }
     (a.hostname == b.hostname).then_some(ConditionReason::HostnameConflict)

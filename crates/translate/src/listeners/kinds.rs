@@ -8,10 +8,17 @@ use portcullis_api::status::ConditionReason;
 use crate::problem::{Problem, joined};
 
 /// The kinds we serve on a protocol; none for a protocol that we do not serve.
+///
+/// "A Listener MUST be have protocol set to TLS when a TLSRoute attaches to it"
+/// (`TLSRouteSpec.Hostnames`), and nothing else is said to attach to one: a TCPRoute is for the
+/// protocol TCP, even where TLS ends at the listener.
 fn served(protocol: &ProtocolType) -> &'static [&'static str] {
     match protocol {
         ProtocolType::Http | ProtocolType::Https => &["HTTPRoute"],
-        ProtocolType::Tls | ProtocolType::Tcp | ProtocolType::Udp | ProtocolType::Other(_) => &[],
+        ProtocolType::Tls => &["TLSRoute"],
+        ProtocolType::Tcp => &["TCPRoute"],
+        ProtocolType::Udp => &["UDPRoute"],
+        ProtocolType::Other(_) => &[],
     }
 }
 

@@ -8,7 +8,7 @@ use portcullis_api::status::ConditionReason;
 use portcullis_api::{Gateway, Kind, ObjectKey};
 use portcullis_ir::{HostPattern, ListenerId};
 
-use super::{ListenerDraft, Owner, Presence, kinds};
+use super::{ListenerDraft, Owner, Presence, kinds, passes_tls_on};
 use crate::grants::Referrer;
 use crate::problem::Problem;
 use crate::tls::credentials::Credentials;
@@ -62,7 +62,7 @@ impl<'a, 'c> Lowering<'a, 'c> {
 
     fn listener(&mut self, owner: Owner, spec: &'a Listener, name: Name) -> ListenerDraft<'a> {
         let (kinds, bad_kinds) = kinds::supported(spec);
-        let hostname = HostPattern::parse(spec.hostname.as_deref().unwrap_or_default());
+        let hostname = HostPattern::parse(hostname(spec));
         let mut refused = refusal(spec);
         if let Err(error) = &hostname {
             refused.get_or_insert_with(|| Problem::unsupported(format!("hostname {error}")));
@@ -106,16 +106,22 @@ impl<'a, 'c> Lowering<'a, 'c> {
     }
 
     fn tls(&mut self, id: &ListenerId, owner: &Owner, spec: &'a Listener) -> Option<TlsFacts> {
-        if spec.protocol != ProtocolType::Https {
+        let ends_tls = match spec.protocol {
+            ProtocolType::Https => true,
+            ProtocolType::Tls => !passes_tls_on(spec),
+            _ => false,
+        };
+        if !ends_tls {
             return None;
         }
         let gateway = Referrer {
             kind: Kind::Gateway,
             namespace: self.namespace,
         };
-        let validation = validation(self.gateway, spec.port).map(|found| (found, gateway));
+        let validation = validation(self.gateway, spec).map(|found| (found, gateway));
         let spec = TlsSpec {
             id: id.as_str(),
+            protocol: &spec.protocol,
             tls: spec.tls.as_ref(),
             owner: Referrer {
                 kind: owner.kind,
@@ -127,6 +133,15 @@ impl<'a, 'c> Lowering<'a, 'c> {
     }
 }
 
+/// The text of a listener's hostname, empty for all. "This field is ignored for protocols that
+/// don't require hostname based matching." (`Listener.Hostname`)
+fn hostname(spec: &Listener) -> &str {
+    match spec.protocol {
+        ProtocolType::Tcp | ProtocolType::Udp => "",
+        _ => spec.hostname.as_deref().unwrap_or_default(),
+    }
+}
+
 /// Whether a listener before it in the same object has its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name {
@@ -134,10 +149,15 @@ enum Name {
     Taken,
 }
 
-/// What the Gateway asks of clients on a port.
-fn validation(gateway: &Gateway, port: u16) -> Option<&FrontendTlsValidation> {
+/// What the Gateway asks of a listener's clients: "for all Listeners handling HTTPS traffic"
+/// (`FrontendTLSConfig.Default`, and `PerPort` alike). A listener of protocol TLS asks by its
+/// options.
+fn validation<'a>(gateway: &'a Gateway, spec: &Listener) -> Option<&'a FrontendTlsValidation> {
+    if spec.protocol != ProtocolType::Https {
+        return None;
+    }
     let frontend = gateway.spec.tls.as_ref()?.frontend.as_ref()?;
-    frontend.for_port(port).validation.as_ref()
+    frontend.for_port(spec.port).validation.as_ref()
 }
 
 /// What is not served of a listener's own fields, TLS and filters apart.
@@ -149,7 +169,7 @@ fn refusal(spec: &Listener) -> Option<Problem> {
         return Some(Problem::new(
             ConditionReason::UnsupportedProtocol,
             format!(
-                "protocol {} is not supported; HTTP and HTTPS are",
+                "protocol {} is not supported; HTTP, HTTPS, TLS, TCP and UDP are",
                 spec.protocol
             ),
         ));
@@ -160,8 +180,18 @@ fn refusal(spec: &Listener) -> Option<Problem> {
             "port 0 is no port; use one from 1 to 65535",
         ));
     }
-    (spec.protocol == ProtocolType::Http && spec.tls.is_some()).then(|| {
-        Problem::unsupported("tls must not be set on an HTTP listener; remove it, or use HTTPS")
+    // "It is invalid to set this field if the Protocol field is "HTTP", "TCP", or "UDP"."
+    // (`Listener.TLS`)
+    let other = match spec.protocol {
+        ProtocolType::Http => "HTTPS",
+        ProtocolType::Tcp | ProtocolType::Udp => "TLS",
+        _ => return None,
+    };
+    spec.tls.is_some().then(|| {
+        let protocol = &spec.protocol;
+        Problem::unsupported(format!(
+            "tls must not be set on a listener of protocol {protocol}; remove it, or use {other}"
+        ))
     })
 }
 

@@ -6,7 +6,7 @@ use portcullis_api::route::RouteGroupKind;
 use portcullis_api::{Kind, ObjectKey};
 use portcullis_ir::{HostPattern, ListenerId};
 
-use super::{GatewayDraft, ListenerDraft, Owner};
+use super::{GatewayDraft, ListenerDraft, Owner, passes_tls_on};
 use crate::problem::Problem;
 
 /// A Gateway or ListenerSet of ours as far as routes are concerned. While it is equal, so is what
@@ -33,6 +33,8 @@ pub(crate) struct ParentListener {
     /// Where from it takes them.
     pub(crate) from: FromNamespaces,
     pub(crate) selector: Option<LabelSelector>,
+    /// Whether TLS does not end at it.
+    pub(crate) passes_tls_on: bool,
     /// Whether the data plane gets the routes on it.
     pub(crate) takes_requests: bool,
 }
@@ -76,6 +78,7 @@ fn listener(draft: &ListenerDraft<'_>) -> ParentListener {
         kinds: draft.kinds.clone(),
         from: spec.allowed_namespaces().clone(),
         selector: spec.allowed_selector().cloned(),
+        passes_tls_on: passes_tls_on(spec),
         takes_requests: draft.takes_requests(),
     }
 }

@@ -1,11 +1,11 @@
-//! How an HTTPS listener ends TLS: its certificates, and what it asks of clients.
+//! How a listener ends TLS: its certificates, and what it asks of clients.
 
 mod clients;
 
 use std::collections::BTreeMap;
 
 use portcullis_api::ObjectKey;
-use portcullis_api::gateway::{FrontendTlsValidation, ListenerTls, TlsMode};
+use portcullis_api::gateway::{FrontendTlsValidation, ListenerTls, ProtocolType, TlsMode};
 use portcullis_api::route::{SecretObjectReference, Target};
 use portcullis_api::status::ConditionReason;
 use portcullis_ir::tls::{Certificate, TlsTermination, TrustBundle};
@@ -52,6 +52,8 @@ impl TlsFacts {
 pub(crate) struct TlsSpec<'a> {
     /// The listener's id, to tell its refusal from those of others.
     pub(crate) id: &'a str,
+    /// HTTPS or TLS.
+    pub(crate) protocol: &'a ProtocolType,
     pub(crate) tls: Option<&'a ListenerTls>,
     /// Who owns the listener: a Gateway or a ListenerSet.
     pub(crate) owner: Referrer<'a>,
@@ -98,7 +100,12 @@ fn plan(spec: TlsSpec<'_>) -> Result<Plan<'_>, Problem> {
     };
     if *mode != TlsMode::Terminate {
         return Err(Problem::unsupported(format!(
-            "tls.mode is {mode}; on an HTTPS listener it must be Terminate"
+            "tls.mode is {mode}; on a listener of protocol {} it must be {}",
+            spec.protocol,
+            match spec.protocol {
+                ProtocolType::Tls => "Terminate or Passthrough",
+                _ => "Terminate",
+            }
         )));
     }
     match (spec.validation, options) {

@@ -40,9 +40,10 @@ pub(crate) fn world(bytes: &[u8]) -> Vec<Value> {
     let dice = &mut Dice(bytes.iter());
     let mut objects = vec![class()];
     for kind in 0..dice.roll(24) {
-        objects.push(match kind % 10 {
+        objects.push(match kind % 11 {
             0 => gateway(dice),
             1 | 2 => route(dice),
+            7 => l4_route(dice),
             3 => service(dice),
             4 => slice(dice),
             5 => grant(dice),
@@ -119,27 +120,34 @@ fn listener(dice: &mut Dice<'_>, index: usize) -> Value {
     json!({
         "name": format!("l{index}"),
         "port": dice.pick(&[80, 443, 8080, 0]),
-        "protocol": dice.pick(&["HTTP", "HTTPS", "HTTP", "HTTPS", "TCP", "UDP", "TLS", "X"]),
+        "protocol": dice.pick(&["HTTP", "HTTPS", "HTTP", "HTTPS", "TCP", "UDP", "TLS", "TLS", "X"]),
         "hostname": dice.pick(&HOSTS),
-        "tls": {
-            "mode": dice.pick(&["Terminate", "Terminate", "Passthrough"]),
-            "certificateRefs": dice.list(2, |dice, _| json!({
-                "name": dice.pick(&NAMES),
-                "namespace": dice.pick(&NAMESPACES),
-            })),
-            "options": dice.pick(&[
-                json!({}),
-                json!({"portcullis.dev/tls-terminate-mode": "MUTUAL"}),
-                json!({"portcullis.dev/unknown": "x"}),
-            ]),
-        },
+        "tls": tls(dice),
         "allowedRoutes": {
             "namespaces": {
                 "from": dice.pick(&["All", "Same", "Selector", "None"]),
                 "selector": {"matchLabels": {"team": "a"}},
             },
-            "kinds": dice.list(1, |dice, _| json!({"kind": dice.pick(&["HTTPRoute", "TCPRoute"])})),
+            "kinds": dice.list(1, |dice, _| json!({"kind": dice.pick(&["HTTPRoute", "TLSRoute", "TCPRoute"])})),
         },
+    })
+}
+
+fn tls(dice: &mut Dice<'_>) -> Value {
+    if dice.roll(3) == 2 {
+        return Value::Null;
+    }
+    json!({
+        "mode": dice.pick(&["Terminate", "Terminate", "Passthrough"]),
+        "certificateRefs": dice.list(2, |dice, _| json!({
+            "name": dice.pick(&NAMES),
+            "namespace": dice.pick(&NAMESPACES),
+        })),
+        "options": dice.pick(&[
+            json!({}),
+            json!({"portcullis.dev/tls-terminate-mode": "MUTUAL"}),
+            json!({"portcullis.dev/unknown": "x"}),
+        ]),
     })
 }
 
@@ -153,13 +161,7 @@ fn listener_set(dice: &mut Dice<'_>) -> Value {
 
 fn route(dice: &mut Dice<'_>) -> Value {
     let spec = json!({
-        "parentRefs": dice.list(3, |dice, _| json!({
-            "kind": dice.pick(&["Gateway", "Gateway", "ListenerSet", "Service"]),
-            "name": dice.pick(&NAMES),
-            "namespace": dice.pick(&NAMESPACES),
-            "sectionName": dice.pick(&[None, None, Some("l0"), Some("l1")]),
-            "port": dice.pick(&[None, None, Some(80)]),
-        })),
+        "parentRefs": dice.list(3, parent_ref),
         "hostnames": dice.list(3, |dice, _| json!(dice.pick(&HOSTS[..5]))),
         "rules": dice.list(3, rule),
     });
@@ -174,6 +176,40 @@ fn route(dice: &mut Dice<'_>) -> Value {
     };
     route["status"] = dice.pick(&[Value::Null, said(CONTROLLER), said("example.com/other")]);
     route
+}
+
+/// A TLSRoute, TCPRoute or UDPRoute.
+fn l4_route(dice: &mut Dice<'_>) -> Value {
+    let kind = dice.pick(&["TLSRoute", "TCPRoute", "UDPRoute"]);
+    let spec = json!({
+        "parentRefs": dice.list(3, parent_ref),
+        "hostnames": match kind {
+            "TLSRoute" => dice.list(3, |dice, _| json!(dice.pick(&HOSTS[..5]))),
+            _ => json!([]),
+        },
+        "rules": dice.list(2, |dice, _| json!({"backendRefs": dice.list(2, backend_ref)})),
+    });
+    gateway_api(kind, dice, &spec)
+}
+
+fn parent_ref(dice: &mut Dice<'_>, _: usize) -> Value {
+    json!({
+        "kind": dice.pick(&["Gateway", "Gateway", "ListenerSet", "Service"]),
+        "name": dice.pick(&NAMES),
+        "namespace": dice.pick(&NAMESPACES),
+        "sectionName": dice.pick(&[None, None, Some("l0"), Some("l1")]),
+        "port": dice.pick(&[None, None, Some(80)]),
+    })
+}
+
+fn backend_ref(dice: &mut Dice<'_>, _: usize) -> Value {
+    json!({
+        "kind": dice.pick(&["Service", "Service", "Bucket"]),
+        "name": dice.pick(&NAMES),
+        "namespace": dice.pick(&NAMESPACES),
+        "port": dice.pick(&[None, Some(80), Some(81)]),
+        "weight": dice.pick(&[None, Some(0), Some(7)]),
+    })
 }
 
 fn rule(dice: &mut Dice<'_>, _: usize) -> Value {
@@ -193,13 +229,7 @@ fn rule(dice: &mut Dice<'_>, _: usize) -> Value {
             json!({"type": "CORS", "cors": {}}),
             json!({"type": "URLRewrite"}),
         ])),
-        "backendRefs": dice.list(3, |dice, _| json!({
-            "kind": dice.pick(&["Service", "Service", "Bucket"]),
-            "name": dice.pick(&NAMES),
-            "namespace": dice.pick(&NAMESPACES),
-            "port": dice.pick(&[None, Some(80), Some(81)]),
-            "weight": dice.pick(&[None, Some(0), Some(7)]),
-        })),
+        "backendRefs": dice.list(3, backend_ref),
         "timeouts": {"request": dice.pick(&["1s", "0s", "x"])},
         "retry": dice.pick(&[json!(null), json!({}), json!({"attempts": 0}), json!({"codes": [503], "backoff": "1s"}), json!({"codes": [200]})]),
     })
@@ -235,6 +265,7 @@ fn service(dice: &mut Dice<'_>) -> Value {
         json!({"ports": [{"port": 80, "targetPort": 8080}]}),
         json!({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81, "targetPort": "b"}]}),
         json!({"ports": [{"port": 80, "appProtocol": "kubernetes.io/wss"}]}),
+        json!({"ports": [{"name": "a", "port": 80}, {"name": "u", "port": 80, "protocol": "UDP"}]}),
         json!({"type": "ExternalName", "externalName": "example.com"}),
         json!({}),
     ]);
@@ -266,7 +297,7 @@ fn grant(dice: &mut Dice<'_>) -> Value {
     let spec = json!({
         "from": [{
             "group": "gateway.networking.k8s.io",
-            "kind": dice.pick(&["HTTPRoute", "Gateway"]),
+            "kind": dice.pick(&["HTTPRoute", "Gateway", "TLSRoute", "TCPRoute"]),
             "namespace": dice.pick(&NAMESPACES),
         }],
         "to": [{"group": "", "kind": dice.pick(&["Service", "Secret", "ConfigMap"])}],

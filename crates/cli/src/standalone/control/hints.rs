@@ -3,19 +3,15 @@
 
 use std::path::PathBuf;
 
+use portcullis_api::route::ParentReference;
 use portcullis_api::{Kind, ObjectKey, Objects};
 use portcullis_folder::{Contents, Finding, LineColumn, Origin, Severity};
 
 use super::{CLASS, CONTROLLER};
+use crate::status::remarks::parent_refs;
 
 /// Kinds that are read but not served yet.
-const UNSERVED: [Kind; 5] = [
-    Kind::GrpcRoute,
-    Kind::TlsRoute,
-    Kind::TcpRoute,
-    Kind::UdpRoute,
-    Kind::BackendTlsPolicy,
-];
+const UNSERVED: [Kind; 2] = [Kind::GrpcRoute, Kind::BackendTlsPolicy];
 
 /// Warnings about objects that are in `contents` but not in `listing`.
 pub(super) fn hints(contents: &Contents, listing: &Objects) -> Vec<Finding> {
@@ -38,44 +34,37 @@ pub(super) fn hints(contents: &Contents, listing: &Objects) -> Vec<Finding> {
             );
         }
     }
-    for (key, route) in &objects.http_routes {
-        let namespace = &key.namespace;
-        for parent in &route.spec.parent_refs {
-            let target = parent.target();
-            let name = ObjectKey::new(target.namespace.unwrap_or(namespace), target.name);
-            let exists = match target.kind {
-                "Gateway" => objects.gateways.contains_key(&name),
-                "ListenerSet" => objects.listener_sets.contains_key(&name),
-                _ => continue,
-            };
-            if !exists {
-                let message = format!(
-                    "its parent, {} {name}, is in none of the files",
-                    target.kind
-                );
-                hint(Kind::HttpRoute, key, message);
+    for object in objects.iter() {
+        let (kind, key) = (object.kind(), object.key());
+        if UNSERVED.contains(&kind) {
+            let message = format!("{kind} is not supported yet, and has no effect");
+            hint(kind, &key, message);
+        } else if let Some(parents) = parent_refs(&object) {
+            for message in astray(parents, &key.namespace, objects) {
+                hint(kind, &key, message);
             }
         }
-        if route.spec.parent_refs.is_empty() {
-            hint(
-                Kind::HttpRoute,
-                key,
-                "it has no parentRefs, so no Gateway serves it".to_owned(),
-            );
-        }
-    }
-    for object in objects
-        .iter()
-        .filter(|object| UNSERVED.contains(&object.kind()))
-    {
-        let kind = object.kind();
-        hint(
-            kind,
-            &object.key(),
-            format!("{kind} is not supported yet, and has no effect"),
-        );
     }
     hints
+}
+
+/// What is wrong with a route's parents that no status of it says, for there is nobody to say it.
+fn astray(parents: &[ParentReference], namespace: &str, objects: &Objects) -> Vec<String> {
+    if parents.is_empty() {
+        return vec!["it has no parentRefs, so no Gateway serves it".to_owned()];
+    }
+    let message = |parent: &ParentReference| {
+        let target = parent.target();
+        let name = ObjectKey::new(target.namespace.unwrap_or(namespace), target.name);
+        let exists = match target.kind {
+            "Gateway" => objects.gateways.contains_key(&name),
+            "ListenerSet" => objects.listener_sets.contains_key(&name),
+            _ => return None,
+        };
+        let kind = target.kind;
+        (!exists).then(|| format!("its parent, {kind} {name}, is in none of the files"))
+    };
+    parents.iter().filter_map(message).collect()
 }
 
 fn foreign_class(class: &str, objects: &Objects) -> String {
