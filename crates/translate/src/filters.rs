@@ -1,39 +1,31 @@
 //! Filters, of rules and of backendRefs.
 
+mod cors;
+mod mirror;
+
 use http::HeaderName;
 use portcullis_api::route::{
-    FilterType, HeaderModifier, HttpHeader, PathModifier, PathModifierType, RequestRedirect,
-    RouteFilter, UrlRewrite,
+    BackendRef, FilterType, HeaderModifier, HttpHeader, PathModifier, PathModifierType,
+    RequestRedirect, RouteFilter, UrlRewrite,
 };
 use portcullis_api::status::ConditionReason;
-use portcullis_ir::HostPattern;
 use portcullis_ir::filter::{
     Filter, Header, HeaderEdits, HttpScheme, PathRewrite, Redirect, Rewrite,
 };
 use portcullis_ir::matcher::{HttpMatch, PathMatcher};
+use portcullis_ir::origin::InvalidOrigin;
+use portcullis_ir::{BackendId, HostPattern};
 
 use crate::patterns::{BadPattern, header_name, header_value};
 use crate::problem::Problem;
-
-/// Where filters stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Rule,
-    BackendRef,
-}
 
 /// What cannot be served of a filter; completes "rules\[0\].filters\[1\]: …".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadFilter {
     #[error("filter type {0} is not supported")]
     Type(String),
-    #[error("filter type {0} is not supported on a backendRef")]
-    OnBackend(&'static str),
     #[error("filter type {kind} without the field {field}")]
-    NoField {
-        kind: &'static str,
-        field: &'static str,
-    },
+    NoField { kind: String, field: &'static str },
     #[error("{0}")]
     Pattern(#[from] BadPattern),
     #[error("the header {name} belongs to the connection and cannot be modified")]
@@ -63,6 +55,16 @@ pub(crate) enum BadFilter {
     Repeated(&'static str),
     #[error("RequestRedirect and URLRewrite cannot be combined")]
     RedirectAndRewrite,
+    #[error("only one of percent and fraction may be given")]
+    PercentAndFraction,
+    #[error("{0} is no part of all requests")]
+    Share(String),
+    #[error("{0}")]
+    Origin(#[from] InvalidOrigin),
+    #[error("{field}: \"*\" stands for all and cannot be beside others")]
+    AllAndOthers { field: &'static str },
+    #[error("{0:?} is not a method")]
+    Method(String),
 }
 
 impl BadFilter {
@@ -76,19 +78,34 @@ impl BadFilter {
     }
 }
 
+/// Finds the backend of a mirror; `None` if its reference leads nowhere, which whoever finds notes.
+pub(crate) type FindMirror<'f> = dyn FnMut(&BackendRef) -> Option<BackendId> + 'f;
+
 /// Lowers the filters of a rule, or of a backendRef of it, in their order.
 pub(crate) fn lower(
     filters: &[RouteFilter],
-    place: Place,
     matches: &[HttpMatch],
+    mirror: &mut FindMirror<'_>,
 ) -> Result<Vec<Filter>, (usize, BadFilter)> {
     let mut lowered = Vec::with_capacity(filters.len());
     for (index, filter) in filters.iter().enumerate() {
-        let filter = lower_one(filter, place, matches).map_err(|bad| (index, bad))?;
+        let filter = lower_one(filter, matches, mirror).map_err(|bad| (index, bad))?;
+        let Some(filter) = filter else { continue };
         check_combination(&lowered, &filter).map_err(|bad| (index, bad))?;
         lowered.push(filter);
     }
     Ok(lowered)
+}
+
+/// "filters … may not be combined" holds for those of a rule and of its backendRef together too:
+/// they would be done to the same request.
+pub(crate) fn check_on_backend(rule: &[Filter], backend: &[Filter]) -> Result<(), BadFilter> {
+    let redirects = |filters: &[Filter]| filters.iter().any(|it| matches!(it, Filter::Redirect(_)));
+    let rewrites = |filters: &[Filter]| filters.iter().any(|it| matches!(it, Filter::Rewrite(_)));
+    if redirects(rule) && rewrites(backend) || rewrites(rule) && redirects(backend) {
+        return Err(BadFilter::RedirectAndRewrite);
+    }
+    Ok(())
 }
 
 /// "Specifying the same filter multiple times is not supported unless explicitly indicated in the
@@ -109,6 +126,7 @@ fn check_combination(before: &[Filter], filter: &Filter) -> Result<(), BadFilter
             (Filter::Rewrite(_), Filter::Rewrite(_)) => {
                 return Err(BadFilter::Repeated("URLRewrite"));
             }
+            (Filter::Cors(_), Filter::Cors(_)) => return Err(BadFilter::Repeated("CORS")),
             (Filter::Redirect(_), Filter::Rewrite(_))
             | (Filter::Rewrite(_), Filter::Redirect(_)) => {
                 return Err(BadFilter::RedirectAndRewrite);
@@ -119,47 +137,73 @@ fn check_combination(before: &[Filter], filter: &Filter) -> Result<(), BadFilter
     Ok(())
 }
 
+/// `None` if it is a mirror whose backend cannot be had: "this BackendRef is invalid and must be
+/// dropped from the Gateway" (`HTTPRequestMirrorFilter.BackendRef`).
 fn lower_one(
     filter: &RouteFilter,
-    place: Place,
     matches: &[HttpMatch],
-) -> Result<Filter, BadFilter> {
-    let missing = |kind, field| BadFilter::NoField { kind, field };
-    match &filter.filter_type {
+    mirror: &mut FindMirror<'_>,
+) -> Result<Option<Filter>, BadFilter> {
+    let RouteFilter {
+        filter_type,
+        request_header_modifier,
+        response_header_modifier,
+        request_mirror,
+        request_redirect,
+        url_rewrite,
+        cors,
+        external_auth: _,
+        extension_ref: _,
+    } = filter;
+    let filter = match filter_type {
         FilterType::RequestHeaderModifier => {
-            let modifier = filter.request_header_modifier.as_ref();
-            let modifier = modifier
-                .ok_or_else(|| missing("RequestHeaderModifier", "requestHeaderModifier"))?;
-            Ok(Filter::RequestHeaders(lower_headers(modifier)?))
+            let given = given(
+                request_header_modifier.as_ref(),
+                filter_type,
+                "requestHeaderModifier",
+            )?;
+            Filter::RequestHeaders(lower_headers(given)?)
         }
         FilterType::ResponseHeaderModifier => {
-            let modifier = filter.response_header_modifier.as_ref();
-            let modifier = modifier
-                .ok_or_else(|| missing("ResponseHeaderModifier", "responseHeaderModifier"))?;
-            Ok(Filter::ResponseHeaders(lower_headers(modifier)?))
-        }
-        FilterType::RequestRedirect if place == Place::BackendRef => {
-            Err(BadFilter::OnBackend("RequestRedirect"))
+            let given = given(
+                response_header_modifier.as_ref(),
+                filter_type,
+                "responseHeaderModifier",
+            )?;
+            Filter::ResponseHeaders(lower_headers(given)?)
         }
         FilterType::RequestRedirect => {
-            let redirect = filter.request_redirect.as_ref();
-            let redirect = redirect.ok_or_else(|| missing("RequestRedirect", "requestRedirect"))?;
-            Ok(Filter::Redirect(lower_redirect(redirect, matches)?))
+            let given = given(request_redirect.as_ref(), filter_type, "requestRedirect")?;
+            Filter::Redirect(lower_redirect(given, matches)?)
         }
         FilterType::UrlRewrite => {
-            let rewrite = filter.url_rewrite.as_ref();
-            let rewrite = rewrite.ok_or_else(|| missing("URLRewrite", "urlRewrite"))?;
-            Ok(Filter::Rewrite(lower_rewrite(rewrite, matches)?))
+            let given = given(url_rewrite.as_ref(), filter_type, "urlRewrite")?;
+            Filter::Rewrite(lower_rewrite(given, matches)?)
         }
+        FilterType::RequestMirror => {
+            let given = given(request_mirror.as_ref(), filter_type, "requestMirror")?;
+            return Ok(mirror::lower(given, mirror)?.map(Filter::Mirror));
+        }
+        FilterType::Cors => Filter::Cors(cors::lower(given(cors.as_ref(), filter_type, "cors")?)?),
         // "Unknown values here must result in the implementation setting the Accepted Condition
         // for the Route to `status: False`, with a Reason of `UnsupportedValue`."
         // (`HTTPRouteFilter.Type`)
-        unsupported @ (FilterType::RequestMirror
-        | FilterType::ExtensionRef
-        | FilterType::Cors
-        | FilterType::ExternalAuth
-        | FilterType::Other(_)) => Err(BadFilter::Type(unsupported.to_string())),
-    }
+        FilterType::ExtensionRef | FilterType::ExternalAuth | FilterType::Other(_) => {
+            return Err(BadFilter::Type(filter_type.to_string()));
+        }
+    };
+    Ok(Some(filter))
+}
+
+fn given<'f, T>(
+    settings: Option<&'f T>,
+    kind: &FilterType,
+    field: &'static str,
+) -> Result<&'f T, BadFilter> {
+    settings.ok_or_else(|| BadFilter::NoField {
+        kind: kind.to_string(),
+        field,
+    })
 }
 
 fn lower_headers(modifier: &HeaderModifier) -> Result<HeaderEdits, BadFilter> {

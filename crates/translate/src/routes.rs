@@ -1,5 +1,6 @@
 //! Routes of every kind: what differs is in [`RouteKind`], everything else is written once.
 
+pub(crate) mod dispatch;
 pub(crate) mod http;
 pub(crate) mod l4;
 mod place;

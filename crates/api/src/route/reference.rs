@@ -97,6 +97,28 @@ impl BackendRef {
     }
 }
 
+impl From<&BackendObjectReference> for BackendRef {
+    /// With the default share and no filters.
+    fn from(reference: &BackendObjectReference) -> Self {
+        let BackendObjectReference {
+            group,
+            kind,
+            namespace,
+            name,
+            port,
+        } = reference.clone();
+        Self {
+            group,
+            kind,
+            namespace,
+            name,
+            port,
+            weight: None,
+            filters: Vec::new(),
+        }
+    }
+}
+
 /// A backend without a share: of a mirror or an authorization service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackendObjectReference {

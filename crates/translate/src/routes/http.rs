@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use portcullis_api::http_route::{HttpRouteRetry, HttpRouteRule, HttpRouteSpec, HttpRouteTimeouts};
 use portcullis_api::meta::Object;
-use portcullis_api::route::{BackendRef, GatewayDuration, ParentReference};
+use portcullis_api::route::{GatewayDuration, ParentReference};
 use portcullis_api::{Kind, ObjectKey};
 use portcullis_ir::backend::BackendTarget;
+use portcullis_ir::filter::Filter;
 use portcullis_ir::matcher::HttpMatch;
 use portcullis_ir::route::{Retry, Timeouts};
 use portcullis_ir::{Attachment, HttpRoute, HttpRule, RouteOrigin, WeightedBackend};
 
+use super::dispatch::Dispatch;
 use super::{PlacedRoute, RouteKind, RuleFacts, Work};
 use crate::backends::Usage;
-use crate::filters::{self, Place};
 use crate::grants::Referrer;
+use crate::matches;
 use crate::problem::Problem;
 use crate::world::World;
-use crate::{backends, matches};
 
 /// The kind HTTPRoute.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ struct RuleLowering<'r, 'a> {
     facts: &'r mut RuleFacts,
 }
 
-impl RuleLowering<'_, '_> {
+impl<'a> RuleLowering<'_, 'a> {
     /// The rule as it is served; `None` if its matches are not valid.
     ///
     /// A rule whose matches are valid and whose filters are not keeps its place and answers 500:
@@ -163,15 +164,15 @@ impl RuleLowering<'_, '_> {
     }
 
     fn actions(&mut self, rule: &HttpRouteRule, matches: &[HttpMatch]) -> Result<Actions, Problem> {
-        let filters = filters::lower(&rule.filters, Place::Rule, matches)
-            .map_err(|(at, bad)| bad.at(&self.path(&format!("filters[{at}]"))))?;
+        let filters = self.dispatch().filters(&rule.filters, matches)?;
         let timeouts = self.timeouts(rule.timeouts.as_ref())?;
         let retry = (rule.retry.as_ref())
             .map(|retry| self.retry(retry, timeouts))
             .transpose()?;
+        let mut dispatch = self.dispatch();
         let mut backends = Vec::with_capacity(rule.backend_refs.len());
         for (place, reference) in rule.backend_refs.iter().enumerate() {
-            backends.push(self.backend(place, reference, matches, &filters)?);
+            backends.push(dispatch.backend(place, reference, matches, &filters)?);
         }
         Ok(Actions {
             filters,
@@ -181,43 +182,17 @@ impl RuleLowering<'_, '_> {
         })
     }
 
-    fn backend(
-        &mut self,
-        place: usize,
-        reference: &BackendRef,
-        matches: &[HttpMatch],
-        rule_filters: &[filters_ir::Filter],
-    ) -> Result<WeightedBackend, Problem> {
-        let filters = filters::lower(&reference.filters, Place::BackendRef, matches).map_err(
-            |(at, bad)| bad.at(&self.path(&format!("backendRefs[{place}].filters[{at}]"))),
-        )?;
-        let redirects =
-            |filter: &filters_ir::Filter| matches!(filter, filters_ir::Filter::Redirect(_));
-        let rewrites =
-            |filter: &filters_ir::Filter| matches!(filter, filters_ir::Filter::Rewrite(_));
-        if rule_filters.iter().any(redirects) && filters.iter().any(rewrites) {
-            let path = self.path(&format!("backendRefs[{place}].filters"));
-            return Err(filters::BadFilter::RedirectAndRewrite.at(&path));
+    fn dispatch(&mut self) -> Dispatch<'_, 'a> {
+        Dispatch {
+            rule: self.index,
+            from: Referrer {
+                kind: Kind::HttpRoute,
+                namespace: self.namespace,
+            },
+            usage: self.usage,
+            work: self.work,
+            facts: self.facts,
         }
-        let from = Referrer {
-            kind: Kind::HttpRoute,
-            namespace: self.namespace,
-        };
-        let Work {
-            world, backends, ..
-        } = &mut *self.work;
-        let resolution = backends.resolve(world, from, reference, self.usage);
-        match &resolution {
-            Ok(id) => {
-                self.facts.backends.insert(id.clone());
-            }
-            Err(problem) => self.facts.unresolved.push(problem.clone()),
-        }
-        Ok(WeightedBackend {
-            weight: reference.weight(),
-            target: backends::target(&resolution),
-            filters,
-        })
     }
 
     /// "When specified, the value of BackendRequest must be no more than the value of the Request
@@ -299,13 +274,11 @@ impl RuleLowering<'_, '_> {
 
 /// What is done with the requests of a rule.
 struct Actions {
-    filters: Vec<filters_ir::Filter>,
+    filters: Vec<Filter>,
     backends: Vec<WeightedBackend>,
     timeouts: Timeouts,
     retry: Option<Retry>,
 }
-
-use portcullis_ir::filter as filters_ir;
 
 impl Actions {
     fn answer_500(reason: String) -> Self {

@@ -222,17 +222,30 @@ fn rule(dice: &mut Dice<'_>, _: usize) -> Value {
             "method": dice.pick(&[None, Some("GET"), Some("BREW")]),
             "headers": [{"name": dice.pick(&["x", "X-Y", "a b"]), "value": dice.pick(&["1", "\u{0}"])}],
         })),
-        "filters": dice.list(2, |dice, _| dice.pick(&[
-            json!({"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}}),
-            json!({"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/b"}}}),
-            json!({"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}),
-            json!({"type": "CORS", "cors": {}}),
-            json!({"type": "URLRewrite"}),
-        ])),
+        "filters": dice.list(2, |dice, _| filter(dice)),
         "backendRefs": dice.list(3, backend_ref),
         "timeouts": {"request": dice.pick(&["1s", "0s", "x"])},
         "retry": dice.pick(&[json!(null), json!({}), json!({"attempts": 0}), json!({"codes": [503], "backoff": "1s"}), json!({"codes": [200]})]),
     })
+}
+
+fn filter(dice: &mut Dice<'_>) -> Value {
+    let origin = dice.pick(&["*", "https://a.com", "a"]);
+    let percent = dice.pick(&[None, Some(20), Some(101)]);
+    let backend = json!({
+        "name": dice.pick(&NAMES),
+        "namespace": dice.pick(&NAMESPACES),
+        "port": dice.pick(&[80, 81]),
+    });
+    dice.pick(&[
+        json!({"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x"]}}),
+        json!({"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/b"}}}),
+        json!({"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}),
+        json!({"type": "RequestMirror", "requestMirror": {"backendRef": backend, "percent": percent}}),
+        json!({"type": "CORS", "cors": {"allowOrigins": [origin]}}),
+        json!({"type": "ExtensionRef"}),
+        json!({"type": "URLRewrite"}),
+    ])
 }
 
 fn core(api_version: &str, kind: &str, dice: &mut Dice<'_>, mut object: Value) -> Value {
