@@ -46,7 +46,7 @@ pub enum ListenerProtocol {
     Http,
     /// HTTP/1.1 and HTTP/2 over TLS that ends here; takes HTTP routes.
     Https(TlsTermination),
-    /// A byte stream over TLS that ends here; takes TLS and TCP routes.
+    /// A byte stream over TLS that ends here; takes TLS routes.
     TlsTerminate(TlsTermination),
     /// TLS passed on as it is, routed by SNI; takes TLS routes.
     TlsPassthrough,

@@ -123,6 +123,49 @@ const EXPECTED: &[Expected] = &[
     expect("listenerset-hostname-conflict", "listenerset-with-hostname-conflict-with-listener-set-2", "", ["Accepted", "False", "ListenersNotValid"]),
     expect("listenerset-gateway-parent-section-name-not-found", "route-via-gateway", "", ["Accepted", "False", "NoMatchingParent"]),
     expect("listenerset-gateway-parent-section-name-not-found", "route-via-listenerset", "", ["Accepted", "True", ""]),
+    expect("tlsroute-hostname-intersection", "tlsroute-more-specific-wc-hostname-x-1", "", ["Accepted", "True", "Accepted"]),
+    expect("tlsroute-hostname-intersection", "tlsroute-exact-hostname-x-2", "", ["Accepted", "True", "Accepted"]),
+    expect("tlsroute-hostname-intersection", "tlsroute-less-specific-wc-hostname-x-2", "", ["Accepted", "True", "Accepted"]),
+    expect("tlsroute-hostname-intersection", "tlsroute-less-specific-wc-hostname-x-4", "", ["Accepted", "True", "Accepted"]),
+    expect("tlsroute-hostname-intersection", "gw-tlsroute-empty-hostname-x-4", "", ["Programmed", "True", ""]),
+    expect("tlsroute-invalid-backendref-nonexistent", "invalid-backend-ref-nonexistent", "", ["ResolvedRefs", "False", "BackendNotFound"]),
+    expect("tlsroute-invalid-backendref-nonexistent", "invalid-backend-ref-nonexistent", "", ["Accepted", "True", "Accepted"]),
+    expect("tlsroute-invalid-backendref-unknown-kind", "invalid-backend-ref-unknown-kind", "", ["ResolvedRefs", "False", "InvalidKind"]),
+    expect("tlsroute-invalid-no-matching-listener-hostname", "tlsroute-hostname-mismatch-1", "", ["Accepted", "False", "NoMatchingListenerHostname"]),
+    expect("tlsroute-invalid-no-matching-listener-hostname", "tlsroute-hostname-mismatch-2", "", ["Accepted", "False", "NoMatchingListenerHostname"]),
+    expect("tlsroute-invalid-no-matching-listener", "tlsroute-not-allowed-protocol-http", "", ["Accepted", "False", "NotAllowedByListeners"]),
+    expect("tlsroute-invalid-no-matching-listener", "tlsroute-not-allowed-protocol-https", "", ["Accepted", "False", "NotAllowedByListeners"]),
+    expect("tlsroute-invalid-no-matching-listener", "tlsroute-no-matching-section-name", "", ["Accepted", "False", "NoMatchingParent"]),
+    expect("tlsroute-invalid-reference-grant", "gateway-conformance-infra-test", "", ["ResolvedRefs", "False", "RefNotPermitted"]),
+    expect("tlsroute-listener-passthrough-supported-kinds", "gateway-tlsroute-passthrough-supported-kind", "tls-passthrough", ["ResolvedRefs", "False", "InvalidRouteKinds"]),
+    expect("tlsroute-listener-terminate-supported-kinds", "gateway-tlsroute-terminate-supported", "tls-terminate", ["Accepted", "True", "Accepted"]),
+    expect("tlsroute-mixed-termination-same-namespace", "gateway-tlsroute-mixed-termination", "tls-terminate", ["Accepted", "True", "Accepted"]),
+    expect("tlsroute-mixed-termination-same-namespace", "gateway-tlsroute-mixed-termination", "tls-passthrough", ["Accepted", "True", "Accepted"]),
+    expect("tlsroute-mixed-termination-same-namespace", "gateway-conformance-mixed-terminateroute", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("tlsroute-mixed-termination-same-namespace", "gateway-conformance-mixed-passthroughroute", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("tlsroute-simple-same-namespace", "gateway-conformance-infra-test", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("tlsroute-terminate-simple-same-namespace", "tlsroute-terminated-test", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("tcproute-invalid-backendref-nonexistent", "tcp-route-invalid-backend-ref-nonexistent", "", ["ResolvedRefs", "False", "BackendNotFound"]),
+    expect("tcproute-invalid-cross-namespace-backend-ref", "tcp-invalid-cross-namespace-backend-ref", "", ["ResolvedRefs", "False", "RefNotPermitted"]),
+    expect("tcproute-invalid-non-tcp-listener", "tcp-route", "", ["Accepted", "False", "NotAllowedByListeners"]),
+    expect("tcproute-multiple-routes-attachment", "tcproute-attach-older", "", ["Accepted", "True", "Accepted"]),
+    expect("tcproute-parentref-attach-all", "tcp-route-attach-all", "", ["Accepted", "True", "Accepted"]),
+    expect("tcproute-parentref-port-and-section-name", "tcp-route-by-port", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("tcproute-parentref-port-and-section-name", "tcp-route-by-section", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("tcproute-parentref-port-and-section-name", "tcp-route-by-section-and-port", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("tcproute-reference-grant", "tcp-reference-grant", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("tcproute-weighted-routing", "tcp-weighted-gateway", "tcp", ["Programmed", "True", "Programmed"]),
+    expect("udproute-invalid-backendref-nonexistent", "udp-route-invalid-backend-ref-nonexistent", "", ["ResolvedRefs", "False", "BackendNotFound"]),
+    expect("udproute-invalid-cross-namespace-backend-ref", "udp-route-invalid-cross-namespace-backend-ref", "", ["ResolvedRefs", "False", "RefNotPermitted"]),
+    expect("udproute-multiple-routes-attachment", "udproute-attach-older", "", ["Accepted", "True", "Accepted"]),
+    expect("udproute-not-allowed-by-listeners", "udproute-not-allowed-by-listeners", "", ["Accepted", "False", "NotAllowedByListeners"]),
+    expect("udproute-parentref-attach-all-listeners", "udp-attach-all-listeners-gateway", "udp-3", ["ResolvedRefs", "True", ""]),
+    expect("udproute-parentref-port-and-section-name", "udp-route-by-port", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("udproute-parentref-port-and-section-name", "udp-route-by-section", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("udproute-parentref-port-and-section-name", "udp-route-by-section-and-port", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("udproute-reference-grant", "udp-route-reference-grant", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("udproute-simple", "udp-route", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
+    expect("udproute-weighted-routing", "udp-weighted-route", "", ["ResolvedRefs", "True", "ResolvedRefs"]),
 ];
 
 #[test]
@@ -208,8 +251,11 @@ fn check(path: &Path, output: &Output) {
         );
     }
     for gateway in output.gateways.values() {
-        for route in gateway.snapshot.http_routes.values() {
-            for attachment in &route.attachments {
+        let http = gateway.snapshot.http_routes.values();
+        let l4 = gateway.snapshot.l4_routes.values();
+        let http = http.map(|route| &route.attachments);
+        for attachments in http.chain(l4.map(|route| &route.attachments)) {
+            for attachment in attachments {
                 assert!(!attachment.hosts.is_empty(), "{path}");
                 assert!(
                     gateway
