@@ -1,4 +1,5 @@
-//! One JSON line per request, written by a thread of its own.
+//! One JSON line per request, and per connection that is forwarded as it is, written by a thread of
+//! its own.
 //!
 //! The request path fills a recycled [`Record`] and moves it into a bounded queue; it never waits,
 //! formats or writes. When the queue is full the record is dropped and counted
@@ -27,7 +28,7 @@ use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
 pub use flag::ResponseFlag;
-pub use record::{Place, Record};
+pub use record::{Place, Protocol, Record};
 
 use output::Output;
 use writer::{Message, Writer};

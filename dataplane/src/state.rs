@@ -53,6 +53,8 @@ pub(crate) enum PortFamily {
     Http,
     /// TLS, with the listener chosen by SNI.
     Tls,
+    /// Bytes that are forwarded as they are.
+    Tcp,
 }
 
 impl Shared {
@@ -92,7 +94,8 @@ impl Live {
         match self.routing.table.port(tcp(port))?.family() {
             Family::Http => Some(PortFamily::Http),
             Family::Tls => Some(PortFamily::Tls),
-            Family::Tcp | Family::Udp => None,
+            Family::Tcp => Some(PortFamily::Tcp),
+            Family::Udp => None,
         }
     }
 }

@@ -328,9 +328,11 @@ fn ports<P: Parts>(
             .entry(listener.port_key())
             .or_insert_with(|| PortTable {
                 family,
+                forwards_tls: false,
                 listeners: HostMap::default(),
             });
         if port.family == family {
+            port.forwards_tls |= family == Family::Tls && !takes_http(&listener.protocol);
             let name = match family {
                 Family::Http | Family::Tls => &listener.hostname,
                 Family::Tcp | Family::Udp => &HostPattern::Any,

@@ -24,6 +24,8 @@ pub struct Table<P: Parts> {
 #[derive(Debug)]
 pub struct PortTable<P: Parts> {
     pub(crate) family: Family,
+    /// Some listener takes TLS routes.
+    pub(crate) forwards_tls: bool,
     pub(crate) listeners: HostMap<Arc<ListenerTable<P>>>,
 }
 
@@ -88,6 +90,11 @@ impl<P: Parts> PortTable<P> {
     /// What is spoken there.
     pub fn family(&self) -> Family {
         self.family
+    }
+
+    /// Whether a listener of the port takes TLS routes.
+    pub fn forwards_tls(&self) -> bool {
+        self.forwards_tls
     }
 
     /// The listener for a Host header (HTTP) or SNI (TLS). [`Host::NONE`] asks for the listener

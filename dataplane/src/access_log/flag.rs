@@ -3,7 +3,8 @@
 use crate::metrics::labels;
 
 labels! {
-    /// Why a request or connection did not end with a backend's whole answer; also the reasons of
+    /// Why a request or connection did not end with a backend's whole answer (a forwarded connection
+    /// is reset where a request gets the status that is named here); also the reasons of
     /// `portcullis_rejected_total`.
     pub enum ResponseFlag {
         /// No listener or route takes the request: 404.
@@ -36,6 +37,8 @@ labels! {
         HeadersTooLarge = "headers_too_large",
         /// The request's target is too long: 414.
         UriTooLong = "uri_too_long",
+        /// One side of a forwarded connection had ended, and nothing came from the other for an hour.
+        IdleTimeout = "idle_timeout",
         /// Too many connections or streams.
         Overload = "overload",
         /// The data plane is shutting down or the listener was removed.

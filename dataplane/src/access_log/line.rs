@@ -12,7 +12,7 @@ use http::Version;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{Place, Record};
+use super::{Place, Protocol, Record};
 use crate::metrics::Variants;
 
 /// Appends `record` and a line end to `out`.
@@ -36,12 +36,12 @@ struct Line<'a> {
     rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<SocketAddr>,
-    method: &'a str,
-    authority: &'a str,
-    path: &'a str,
+    #[serde(flatten)]
+    request: Option<RequestLine<'a>>,
     protocol: &'static str,
     /// Zero when the client got no answer.
-    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
     bytes_in: u64,
     bytes_out: u64,
     duration_ms: f64,
@@ -61,6 +61,14 @@ struct Line<'a> {
     client_certificate_subject: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'a str,
+}
+
+/// What only requests have.
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    method: &'a str,
+    authority: &'a str,
+    path: &'a str,
 }
 
 impl<'a> Line<'a> {
@@ -87,6 +95,7 @@ impl<'a> Line<'a> {
             request_id,
         } = record;
         let place = place.as_deref();
+        let is_request = matches!(protocol, Protocol::Http(_));
         Self {
             time: Text(Time(*time)),
             gateway: place.map(|place| Text(&place.gateway)),
@@ -94,11 +103,13 @@ impl<'a> Line<'a> {
             route: place.and_then(|place| Some(place.route.as_ref()?.as_str())),
             rule: place.and_then(|place| place.rule.as_deref()),
             client: *peer,
-            method: method.as_str(),
-            authority,
-            path,
+            request: is_request.then(|| RequestLine {
+                method: method.as_str(),
+                authority,
+                path,
+            }),
             protocol: protocol_name(*protocol),
-            status: status.map_or(0, |status| status.as_u16()),
+            status: is_request.then(|| status.map_or(0, |status| status.as_u16())),
             bytes_in: *bytes_in,
             bytes_out: *bytes_out,
             duration_ms: millis(*duration),
@@ -118,19 +129,23 @@ fn listener(place: &Place) -> Option<&str> {
     Some(place.listener.as_ref()?.as_str())
 }
 
-fn protocol_name(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_11 => "HTTP/1.1",
-        Version::HTTP_2 => "HTTP/2",
-        _ => "unknown",
+fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http(Version::HTTP_10) => "HTTP/1.0",
+        Protocol::Http(Version::HTTP_11) => "HTTP/1.1",
+        Protocol::Http(Version::HTTP_2) => "HTTP/2",
+        Protocol::Http(_) => "unknown",
+        Protocol::Tcp => "TCP",
+        Protocol::Tls => "TLS",
     }
 }
 
-/// With three digits after the point.
+/// With three digits after the point up to an hour, with none beyond: up to 49 days.
 fn millis(duration: Duration) -> f64 {
-    let micros = u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
-    f64::from(micros) / 1000.0
+    match u32::try_from(duration.as_micros()) {
+        Ok(micros) => f64::from(micros) / 1000.0,
+        Err(_) => f64::from(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)),
+    }
 }
 
 /// A value written as its `Display` text.

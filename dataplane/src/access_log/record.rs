@@ -1,4 +1,4 @@
-//! What is known of a request when it is over.
+//! What is known of a request, or of a forwarded connection, when it is over.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,35 +9,36 @@ use portcullis_ir::{ListenerId, ObjectKey, RouteId};
 
 use super::ResponseFlag;
 
-/// One request, as it is logged. Text fields are copied in (`push_str`), so that a waiting record
+/// One request or forwarded connection, as it is logged. Text fields are copied in (`push_str`), so that a waiting record
 /// holds no connection's buffers.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// When the request's head was read.
+    /// When the request's head was read, or the connection accepted.
     pub time: SystemTime,
     /// What took it.
     pub place: Option<Arc<Place>>,
     /// The client's address as the socket says.
     pub peer: Option<SocketAddr>,
-    /// The method.
+    /// The method; of a request only, as what follows to `path`.
     pub method: Method,
     /// `:authority` or Host; empty if there was none.
     pub authority: String,
     /// The request's target as sent, with its query.
     pub path: String,
     /// What the client spoke.
-    pub protocol: Version,
+    pub protocol: Protocol,
     /// The status the client got; `None` when it got none.
     pub status: Option<StatusCode>,
-    /// Bytes of the request's body.
+    /// Bytes of the request's body, or all that the client sent.
     pub bytes_in: u64,
-    /// Bytes of the answer's body.
+    /// Bytes of the answer's body, or all that the backend sent.
     pub bytes_out: u64,
-    /// From [`Record::time`] to the end of the answer.
+    /// From [`Record::time`] to the end of the answer or of the connection.
     pub duration: Duration,
     /// The endpoint asked last.
     pub upstream: Option<SocketAddr>,
-    /// From the first attempt to that endpoint's answer head.
+    /// From the first attempt to that endpoint's answer head; from [`Record::time`] to the
+    /// connection.
     pub upstream_duration: Option<Duration>,
     /// Why the client did not get a backend's whole answer.
     pub flag: Option<ResponseFlag>,
@@ -51,6 +52,17 @@ pub struct Record {
     pub client_subject: Option<Arc<str>>,
     /// `X-Request-Id`; empty if there was none.
     pub request_id: String,
+}
+
+/// What a client spoke, as far as the listener looks into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The record is of a request.
+    Http(Version),
+    /// The record is of a connection on a TCP listener.
+    Tcp,
+    /// The record is of a connection on a TLS listener, ended here or passed through.
+    Tls,
 }
 
 /// Where a request was taken. Made once per rule when the table is built.
@@ -78,7 +90,7 @@ impl Default for Record {
             method: Method::GET,
             authority: String::new(),
             path: String::new(),
-            protocol: Version::HTTP_11,
+            protocol: Protocol::Http(Version::HTTP_11),
             status: None,
             bytes_in: 0,
             bytes_out: 0,

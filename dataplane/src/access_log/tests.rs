@@ -9,7 +9,7 @@ use portcullis_ir::{ListenerId, ObjectKey, RouteId};
 use serde_json::{Value, json};
 
 use super::output::Output;
-use super::{AccessLog, Place, Record, ResponseFlag, Target};
+use super::{AccessLog, Place, Protocol, Record, ResponseFlag, Target};
 use crate::metrics::Metrics;
 
 /// What was written, to be looked at by the test.
@@ -55,7 +55,7 @@ fn full_record(record: &mut Record) {
     record.method = Method::POST;
     record.authority.push_str("httpbin.example.com");
     record.path.push_str("/status/418?a=b");
-    record.protocol = Version::HTTP_2;
+    record.protocol = Protocol::Http(Version::HTTP_2);
     record.status = Some(StatusCode::SERVICE_UNAVAILABLE);
     record.bytes_in = 3;
     record.bytes_out = 135;

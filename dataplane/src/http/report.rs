@@ -8,7 +8,7 @@ use pingora_proxy::Session;
 
 use super::ctx::RequestCtx;
 use super::refusal::Refusal;
-use crate::access_log::Record;
+use crate::access_log::{Protocol, Record};
 
 /// Starts the record of a request, as long as its head is at hand.
 pub(crate) fn begin(session: &Session, ctx: &mut RequestCtx) {
@@ -93,7 +93,7 @@ fn fill(record: &mut Record, ctx: &RequestCtx, duration: Duration) {
 
 fn fill_request(record: &mut Record, request: &RequestHeader) {
     record.method.clone_from(&request.method);
-    record.protocol = request.version;
+    record.protocol = Protocol::Http(request.version);
     let text = |name| {
         request
             .headers

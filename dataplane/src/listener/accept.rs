@@ -21,6 +21,7 @@ use crate::access_log::ResponseFlag;
 use crate::limits;
 use crate::metrics::{GatewayMetrics, PortMetrics};
 use crate::state::PortFamily;
+use crate::stream::session;
 use crate::worker::Worker;
 
 /// Starts the accept loops of a port on this worker's runtime.
@@ -190,7 +191,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
     match family {
         Some(PortFamily::Http) => serve_plain(stream, peer, entrance).await,
         Some(PortFamily::Tls) => handshake::serve_tls(stream, peer, entrance).await,
-        // The port is about to be closed, or speaks what this data plane does not.
+        // Boxed, so that connections with HTTP have no part in its size.
+        Some(PortFamily::Tcp) => Box::pin(session::serve_tcp(stream, peer, entrance)).await,
+        // The port is about to be closed.
         None => {}
     }
 }

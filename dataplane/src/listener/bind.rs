@@ -148,8 +148,7 @@ impl Ports {
             protocol,
         };
         match family {
-            Family::Http | Family::Tls => {}
-            Family::Tcp => return Err(unsupported("TCP")),
+            Family::Http | Family::Tls | Family::Tcp => {}
             Family::Udp => return Err(unsupported("UDP")),
         }
         let real = RealPort {

@@ -14,7 +14,6 @@ use crate::limits;
 /// Collects a ClientHello from pieces of any size.
 pub(crate) struct HelloReader {
     acceptor: Acceptor,
-    /// What was read, to be passed on as it is if TLS does not end here.
     seen: BytesMut,
 }
 
@@ -24,6 +23,14 @@ pub(crate) enum Progress {
     More,
     /// It is.
     Complete(Box<Accepted>),
+}
+
+/// A ClientHello.
+pub(crate) struct Hello {
+    /// As rustls has read it, ready to go on with the handshake.
+    pub(crate) accepted: Box<Accepted>,
+    /// Every byte that was read, to be passed on as it is if TLS does not end here.
+    pub(crate) bytes: BytesMut,
 }
 
 /// Why there is no ClientHello.
@@ -88,9 +95,7 @@ impl HelloReader {
 ///
 /// What follows it in the same read belongs to the handshake, and a client may send nothing there
 /// before it is answered: reading record by record is not needed, since rustls keeps the rest.
-pub(crate) async fn read_hello(
-    io: &mut (impl AsyncRead + Unpin),
-) -> Result<Box<Accepted>, HelloError> {
+pub(crate) async fn read_hello(io: &mut (impl AsyncRead + Unpin)) -> Result<Hello, HelloError> {
     let mut reader = HelloReader::new();
     let mut chunk = [0; 4096];
     loop {
@@ -102,7 +107,10 @@ pub(crate) async fn read_hello(
         }
         let bytes = chunk.get(..read).unwrap_or_default();
         if let Progress::Complete(accepted) = reader.push(bytes)? {
-            return Ok(accepted);
+            return Ok(Hello {
+                accepted,
+                bytes: reader.seen,
+            });
         }
     }
 }

@@ -60,10 +60,20 @@ pub(crate) enum TerminationFailure {
 /// All that a configuration is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Inputs {
+    inside: Inside,
     certificates: Vec<(CertificateId, Arc<CertificateChain>)>,
     /// Named by the listener, but not to be had.
     missing: Vec<CertificateId>,
     clients: Option<ClientInputs>,
+}
+
+/// What is spoken inside TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inside {
+    /// HTTP, of the version that ALPN decides.
+    Http,
+    /// Whatever client and backend agree on; no protocol is picked from those a client offers.
+    Bytes,
 }
 
 /// What is asked of clients.
@@ -130,7 +140,7 @@ impl Credentials {
         kept
     }
 
-    fn inputs(&self, termination: &TlsTermination) -> Inputs {
+    fn inputs(&self, termination: &TlsTermination, inside: Inside) -> Inputs {
         let TlsTermination {
             certificates,
             client_validation,
@@ -152,6 +162,7 @@ impl Credentials {
                 }
             });
         Inputs {
+            inside,
             certificates: found,
             missing,
             clients,
@@ -167,8 +178,8 @@ pub(crate) fn terminators(
 ) -> BTreeMap<ListenerId, Arc<Terminator>> {
     let mut terminators = BTreeMap::new();
     for (id, listener) in &snapshot.listeners {
-        if let Some(termination) = termination(listener) {
-            let inputs = credentials.inputs(termination);
+        if let Some((termination, inside)) = termination(listener) {
+            let inputs = credentials.inputs(termination, inside);
             let same = before
                 .get(id)
                 .filter(|terminator| terminator.inputs == inputs);
@@ -182,11 +193,10 @@ pub(crate) fn terminators(
 }
 
 /// The part of a listener that says how it ends TLS.
-fn termination(listener: &Listener) -> Option<&TlsTermination> {
+fn termination(listener: &Listener) -> Option<(&TlsTermination, Inside)> {
     match &listener.protocol {
-        ListenerProtocol::Https(termination) | ListenerProtocol::TlsTerminate(termination) => {
-            Some(termination)
-        }
+        ListenerProtocol::Https(termination) => Some((termination, Inside::Http)),
+        ListenerProtocol::TlsTerminate(termination) => Some((termination, Inside::Bytes)),
         ListenerProtocol::Http
         | ListenerProtocol::TlsPassthrough
         | ListenerProtocol::Tcp
@@ -234,7 +244,10 @@ fn config(inputs: &Inputs) -> Result<ServerConfig, TerminationFailure> {
         Some(clients) => builder.with_client_cert_verifier(clients::verifier(clients, &provider)),
     };
     let mut config = builder.with_cert_resolver(Arc::new(certificates));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = match inputs.inside {
+        Inside::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Inside::Bytes => Vec::new(),
+    };
     // Own ticket keys and an own cache: see the top of this file.
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(setup)?;
     config.session_storage = rustls::server::ServerSessionMemoryCache::new(limits::TLS_SESSIONS);

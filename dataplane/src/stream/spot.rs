@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_ir::{ListenerId, ObjectKey};
+use portcullis_ir::ObjectKey;
 use portcullis_table::ForwardSite;
 
 use crate::access_log::Place;
@@ -39,14 +39,4 @@ impl ForwardSpot {
             metrics: metrics.forward(listener, route),
         })
     }
-}
-
-/// A connection on `listener` that no route takes.
-pub(crate) fn unrouted(gateway: &ObjectKey, listener: &ListenerId) -> Arc<Place> {
-    Arc::new(Place {
-        gateway: gateway.clone(),
-        listener: Some(listener.clone()),
-        route: None,
-        rule: None,
-    })
 }

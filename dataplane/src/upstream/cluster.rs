@@ -67,6 +67,11 @@ impl Cluster {
         self.current.load()
     }
 
+    /// Whether there is nowhere to go.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members().endpoints.is_empty()
+    }
+
     /// The next address in turn, other than those in `tried` if there is any other; `None` if
     /// there is no endpoint, or none whose name resolves.
     pub(crate) async fn next(&self, tried: &[SocketAddr]) -> Option<Pick> {

@@ -13,4 +13,5 @@ mod lifecycle;
 mod outdated;
 mod reports;
 mod snapshot;
+mod streams;
 mod tls;

@@ -9,14 +9,14 @@ use portcullis_dataplane::{Applied, Config, DataPlane, PortMap};
 use portcullis_ir::backend::BackendTarget;
 use portcullis_ir::filter::Filter;
 use portcullis_ir::matcher::{HttpMatch, PathMatcher};
-use portcullis_ir::route::{RouteKind, Timeouts};
+use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
 use portcullis_ir::tls::{
     Certificate, ClientValidation, ClientValidationMode, TlsTermination, TrustBundle,
 };
 use portcullis_ir::{
     Attachment, Backend, BackendId, BackendProtocol, CertificateId, Endpoint, EndpointHost,
-    HostPattern, HttpRoute, HttpRule, Listener, ListenerId, ListenerProtocol, ObjectKey, PortKey,
-    RouteHost, RouteId, RouteOrigin, Snapshot, Transport, TrustBundleId, WeightedBackend,
+    HostPattern, HttpRoute, HttpRule, L4Route, Listener, ListenerId, ListenerProtocol, ObjectKey,
+    PortKey, RouteHost, RouteId, RouteOrigin, Snapshot, Transport, TrustBundleId, WeightedBackend,
 };
 
 /// A snapshot in the making.
@@ -56,6 +56,77 @@ impl Scene {
         self
     }
 
+    pub(crate) fn tcp(self, name: &str, port: u16) -> Self {
+        self.listener(name, port, "", ListenerProtocol::Tcp)
+    }
+
+    pub(crate) fn passthrough(self, name: &str, port: u16, host: &str) -> Self {
+        self.listener(name, port, host, ListenerProtocol::TlsPassthrough)
+    }
+
+    /// A TLS listener that ends TLS.
+    pub(crate) fn terminate(self, name: &str, port: u16, host: &str, certificate: &str) -> Self {
+        let termination = TlsTermination {
+            certificates: vec![CertificateId::new(certificate)],
+            client_validation: None,
+        };
+        self.listener(
+            name,
+            port,
+            host,
+            ListenerProtocol::TlsTerminate(termination),
+        )
+    }
+
+    /// All of `host` on a listener goes to a backend as it is.
+    pub(crate) fn forward(self, listener: &str, host: &str, backend: &str) -> Self {
+        let target = BackendTarget::Backend(backend_id(backend));
+        self.forward_to(listener, host, vec![(1, target)])
+    }
+
+    pub(crate) fn forward_to(
+        mut self,
+        listener: &str,
+        host: &str,
+        targets: Vec<(u32, BackendTarget)>,
+    ) -> Self {
+        let configured = HostPattern::parse(host).unwrap();
+        let of_listener = &self
+            .0
+            .listeners
+            .get(&listener_id(listener))
+            .unwrap()
+            .hostname;
+        let effective = of_listener.intersection(&configured).unwrap();
+        let name = format!("forward-{}", self.0.l4_routes.len());
+        let backends = targets.into_iter().map(|(weight, target)| WeightedBackend {
+            weight,
+            target,
+            filters: Vec::new(),
+        });
+        let route = L4Route {
+            origin: RouteOrigin {
+                kind: RouteKind::Tls,
+                key: ObjectKey::new("default", name.as_str()),
+                created: None,
+            },
+            attachments: vec![Attachment {
+                listener: listener_id(listener),
+                hosts: vec![RouteHost {
+                    effective,
+                    configured,
+                }],
+            }],
+            rules: vec![L4Rule {
+                name: None,
+                backends: backends.collect(),
+            }],
+        };
+        let id = RouteId::new(format!("TLSRoute/default/{name}"));
+        self.0.l4_routes.insert(id, Arc::new(route));
+        self
+    }
+
     pub(crate) fn https(self, name: &str, port: u16, host: &str, certificates: &[&str]) -> Self {
         let certificates = certificates
             .iter()
@@ -68,7 +139,7 @@ impl Scene {
         self.listener(name, port, host, ListenerProtocol::Https(termination))
     }
 
-    /// Asks clients of an HTTPS listener for certificates.
+    /// Asks clients of a listener that ends TLS for certificates.
     pub(crate) fn clients(
         mut self,
         name: &str,
@@ -76,7 +147,9 @@ impl Scene {
         mode: ClientValidationMode,
     ) -> Self {
         let listener = self.0.listeners.get_mut(&listener_id(name)).unwrap();
-        if let ListenerProtocol::Https(termination) = &mut listener.protocol {
+        if let ListenerProtocol::Https(termination) | ListenerProtocol::TlsTerminate(termination) =
+            &mut listener.protocol
+        {
             let trust = trust.iter().map(|id| TrustBundleId::new(*id)).collect();
             termination.client_validation = Some(ClientValidation { trust, mode });
         }

@@ -50,7 +50,7 @@ pub enum BindFailure {
     Unsupported {
         /// The port as the Gateway has it.
         written: NonZeroU16,
-        /// `TCP` or `UDP`.
+        /// `UDP`.
         protocol: &'static str,
     },
     /// Any other refusal of the system.

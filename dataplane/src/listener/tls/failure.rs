@@ -26,9 +26,6 @@ pub(crate) enum HandshakeFailure {
     /// The listener cannot end TLS.
     #[error("{0}")]
     Termination(TerminationFailure),
-    /// The listener speaks what this data plane does not.
-    #[error("the listener's protocol is not supported yet")]
-    Unsupported,
     /// A client certificate is required, but none came.
     #[error("client certificate required but none was sent")]
     NoClientCertificate,
@@ -98,7 +95,7 @@ impl HandshakeFailure {
             Self::UnknownIssuer(_) | Self::ClientCertificate(_) => Label::ClientCertificateInvalid,
             Self::Incompatible(_) => Label::Incompatible,
             Self::Alert(_) => Label::AlertReceived,
-            Self::Unsupported | Self::Other(_) => Label::Other,
+            Self::Other(_) => Label::Other,
         }
     }
 }
@@ -123,10 +120,11 @@ fn in_words(error: &CertificateError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::tls::Inputs;
+    use crate::listener::tls::{Inputs, Inside};
 
     fn terminator(trusted: &[&str]) -> Terminator {
         let inputs = Inputs {
+            inside: Inside::Http,
             certificates: Vec::new(),
             missing: Vec::new(),
             clients: None,

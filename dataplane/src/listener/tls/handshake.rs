@@ -1,15 +1,16 @@
-//! From an accepted connection on a TLS port to HTTP.
+//! From an accepted connection on a TLS port to HTTP, or to bytes that are forwarded.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use portcullis_ir::{ListenerId, ListenerProtocol};
-use portcullis_table::Host;
+use portcullis_table::{Host, PortTable};
 use rustls::server::Accepted;
-use rustls::{ProtocolVersion, ServerConnection};
-use tokio::io::AsyncWriteExt;
+use rustls::{CommonState, ProtocolVersion, ServerConnection};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 use tracing::info;
@@ -17,20 +18,53 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::Terminator;
 use super::failure::HandshakeFailure;
+use crate::access_log::Protocol;
 use crate::limits;
 use crate::listener::accept::{Entrance, serve_http};
 use crate::listener::connection::{Connection, HttpVersion, TlsSession};
-use crate::listener::sni::{self, HelloError};
+use crate::listener::sni::{self, Hello, HelloError};
 use crate::listener::stream::{self, Transport};
 use crate::state::{self, Live};
+use crate::stream::choose::{Refused, Target, choose as choose_target};
+use crate::stream::duplex::Duplex;
+use crate::stream::report::Arrival;
+use crate::stream::session::{self, Client};
+use crate::stream::socket::Socket;
 
-/// Ends TLS on `stream` and serves what is inside.
+/// A connection whose listener is known, and on which TLS has begun if it ends here.
+enum Arrived {
+    Http {
+        stream: TlsStream<TcpStream>,
+        listener: ListenerId,
+        terminator: Arc<Terminator>,
+    },
+    Bytes {
+        client: Client,
+        chosen: Result<Target, Refused>,
+    },
+}
+
+/// What the name of a connection leads to.
+enum Chosen {
+    Http(ListenerId, Arc<Terminator>),
+    /// To be forwarded without TLS, if at all.
+    Terminate(Arc<Terminator>, Result<Target, Refused>),
+    /// To be forwarded as it is, if at all.
+    Passthrough(Result<Target, Refused>),
+}
+
+/// Serves a connection on a TLS port by its server name.
 pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
+    let at = Instant::now();
     let mut server_name = None;
-    let handshake = shake_hands(stream, entrance, &mut server_name);
-    let outcome = tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, handshake).await;
-    match outcome.unwrap_or(Err(HandshakeFailure::Timeout)) {
-        Ok((stream, listener, terminator)) => {
+    let arrived = arrive(stream, entrance, &mut server_name);
+    let arrived = tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, arrived).await;
+    match arrived.unwrap_or(Err(HandshakeFailure::Timeout)) {
+        Ok(Arrived::Http {
+            stream,
+            listener,
+            terminator,
+        }) => {
             entrance.metrics.handshakes.increment();
             let session = stream.get_ref().1;
             let version = match session.alpn_protocol() {
@@ -41,6 +75,11 @@ pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &En
             let connection = Connection::new(entrance, peer, Some(tls), version);
             let transport = Transport::Tls(Box::new(stream));
             serve_http(transport, BytesMut::new(), connection, entrance).await;
+        }
+        Ok(Arrived::Bytes { client, chosen }) => {
+            let arrival = arrival(at, peer, &client, server_name);
+            // Boxed, so that connections with HTTP have no part in its size.
+            Box::pin(session::serve(client, arrival, chosen, entrance)).await;
         }
         // Connected and gone: a health check of a load balancer.
         Err(HandshakeFailure::Hello(HelloError::Closed { after: 0 })) => {}
@@ -59,32 +98,56 @@ fn tls_session(
     terminator: Arc<Terminator>,
     server_name: Option<Arc<str>>,
 ) -> TlsSession {
-    let version = match session.protocol_version() {
-        Some(ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
-        Some(ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
-        _ => None,
-    };
-    let leaf = session.peer_certificates().and_then(<[_]>::first);
-    let client_subject = leaf.and_then(|der| {
-        let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        Some(certificate.subject().to_string().into())
-    });
     TlsSession {
         listener,
         terminator,
         server_name,
-        version,
-        client_subject,
+        version: version_name(session.protocol_version()),
+        client_subject: client_subject(session),
     }
 }
 
-async fn shake_hands(
+fn arrival(
+    at: Instant,
+    peer: SocketAddr,
+    client: &Client,
+    server_name: Option<Arc<str>>,
+) -> Arrival {
+    let session = match &client.stream {
+        Duplex::Tls(stream) => Some(stream.get_ref().1),
+        Duplex::Plain(_) => None,
+    };
+    Arrival {
+        at,
+        peer,
+        protocol: Protocol::Tls,
+        tls_version: session.and_then(|session| version_name(session.protocol_version())),
+        server_name,
+        client_subject: session.and_then(client_subject),
+    }
+}
+
+fn version_name(version: Option<ProtocolVersion>) -> Option<&'static str> {
+    match version {
+        Some(ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
+        Some(ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
+        _ => None,
+    }
+}
+
+fn client_subject(session: &CommonState) -> Option<Arc<str>> {
+    let leaf = session.peer_certificates()?.first()?;
+    let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
+    Some(certificate.subject().to_string().into())
+}
+
+async fn arrive(
     mut stream: TcpStream,
     entrance: &Entrance,
     server_name: &mut Option<Arc<str>>,
-) -> Result<(TlsStream<TcpStream>, ListenerId, Arc<Terminator>), HandshakeFailure> {
-    let accepted = match sni::read_hello(&mut stream).await {
-        Ok(accepted) => accepted,
+) -> Result<Arrived, HandshakeFailure> {
+    let Hello { accepted, bytes } = match sni::read_hello(&mut stream).await {
+        Ok(hello) => hello,
         Err(failure) => {
             if let HelloError::Malformed { alert, .. } = &failure {
                 say_goodbye(&mut stream, alert).await;
@@ -96,23 +159,67 @@ async fn shake_hands(
         .client_hello()
         .server_name()
         .map(|name| name.to_ascii_lowercase().into());
-    let chosen = choose(
-        &entrance.worker.shared.live.load(),
-        entrance,
-        server_name.as_deref(),
-    );
-    let (listener, terminator) = match chosen {
-        Ok(chosen) => chosen,
-        Err(failure) => {
-            say_goodbye(&mut stream, alert_for(&failure)).await;
-            return Err(failure);
+    let live = &entrance.worker.shared.live;
+    let chosen = choose(&live.load(), entrance, server_name.as_deref());
+    match chosen {
+        Ok(Chosen::Http(listener, terminator)) => Ok(Arrived::Http {
+            stream: finish(*accepted, stream, &terminator).await?,
+            listener,
+            terminator,
+        }),
+        Ok(Chosen::Terminate(terminator, Ok(target))) => {
+            let stream = finish(*accepted, Socket::new(stream), &terminator).await?;
+            entrance.metrics.handshakes.increment();
+            Ok(forwarded(
+                Duplex::Tls(Box::new(stream.into())),
+                &[],
+                Ok(target),
+            ))
         }
-    };
-    let stream = finish(*accepted, stream, &terminator).await?;
-    Ok((stream, listener, terminator))
+        Ok(Chosen::Terminate(_, Err(refused))) => {
+            let stream = Duplex::Plain(Socket::new(stream));
+            Ok(forwarded(stream, &[], Err(refused)))
+        }
+        Ok(Chosen::Passthrough(chosen)) => {
+            let stream = Duplex::Plain(Socket::new(stream));
+            Ok(forwarded(stream, &bytes, chosen))
+        }
+        Err(failure) => {
+            if is_for_nobody(&failure) && forwards_tls(&live.load(), entrance) {
+                Socket::new(stream).reset_when_closed();
+            } else {
+                say_goodbye(&mut stream, alert_for(&failure)).await;
+            }
+            Err(failure)
+        }
+    }
 }
 
-/// The listener for a name, and how it ends TLS.
+fn forwarded(stream: Duplex, head: &[u8], chosen: Result<Target, Refused>) -> Arrived {
+    let head = head.into();
+    Arrived::Bytes {
+        client: Client { stream, head },
+        chosen,
+    }
+}
+
+fn is_for_nobody(failure: &HandshakeFailure) -> bool {
+    matches!(
+        failure,
+        HandshakeFailure::UnknownName(_) | HandshakeFailure::NoName
+    )
+}
+
+/// Whether TLS routes are served on the port. Clients that nothing there is for are then reset, as
+/// those are that a TLS route has no backend for: "the underlying implementation must actively
+/// reject request attempts to this backend, by rejecting the connection" (`TLSRouteRule.BackendRefs`).
+/// An alert would be an answer in TLS, which is not ours to speak.
+fn forwards_tls(live: &Live, entrance: &Entrance) -> bool {
+    let port = live.routing.table.port(state::tcp(entrance.port));
+    port.is_some_and(PortTable::forwards_tls)
+}
+
+/// What is served for a name.
 ///
 /// "No SNI with no listener for every name" is refused like an unknown name: answering with some
 /// other host's certificate would tell which hosts there are, and confuse clients.
@@ -120,7 +227,7 @@ fn choose(
     live: &Live,
     entrance: &Entrance,
     server_name: Option<&str>,
-) -> Result<(ListenerId, Arc<Terminator>), HandshakeFailure> {
+) -> Result<Chosen, HandshakeFailure> {
     let host = server_name.map_or(Host::NONE, Host::new);
     let port = live.routing.table.port(state::tcp(entrance.port));
     let listener = port
@@ -129,31 +236,51 @@ fn choose(
             Some(name) => HandshakeFailure::UnknownName(name.to_owned()),
             None => HandshakeFailure::NoName,
         })?;
-    if !matches!(listener.protocol, ListenerProtocol::Https(_)) {
-        return Err(HandshakeFailure::Unsupported);
+    match &listener.protocol {
+        ListenerProtocol::Https(_) => {
+            let terminator = usable_terminator(live, &listener.id)?;
+            Ok(Chosen::Http(listener.id.clone(), terminator))
+        }
+        ListenerProtocol::TlsTerminate(_) => {
+            let terminator = usable_terminator(live, &listener.id)?;
+            Ok(Chosen::Terminate(
+                terminator,
+                choose_target(listener, &host),
+            ))
+        }
+        ListenerProtocol::TlsPassthrough => Ok(Chosen::Passthrough(choose_target(listener, &host))),
+        // Never on a TLS port.
+        ListenerProtocol::Http | ListenerProtocol::Tcp | ListenerProtocol::Udp => {
+            Err(HandshakeFailure::NoName)
+        }
     }
-    let terminator = live
-        .terminators
-        .get(&listener.id)
-        .ok_or(HandshakeFailure::Unsupported)?;
+}
+
+fn usable_terminator(
+    live: &Live,
+    listener: &ListenerId,
+) -> Result<Arc<Terminator>, HandshakeFailure> {
+    let terminator = live.terminators.get(listener);
+    let terminator = terminator.ok_or(HandshakeFailure::NoName)?;
     if let Err(failure) = &terminator.config {
         return Err(HandshakeFailure::Termination(failure.clone()));
     }
-    Ok((listener.id.clone(), Arc::clone(terminator)))
+    Ok(Arc::clone(terminator))
 }
 
 fn alert_for(failure: &HandshakeFailure) -> &'static [u8] {
-    match failure {
-        HandshakeFailure::UnknownName(_) | HandshakeFailure::NoName => &sni::UNRECOGNIZED_NAME,
-        _ => &sni::INTERNAL_ERROR,
+    if is_for_nobody(failure) {
+        &sni::UNRECOGNIZED_NAME
+    } else {
+        &sni::INTERNAL_ERROR
     }
 }
 
-async fn finish(
+async fn finish<IO: AsyncRead + AsyncWrite + Unpin>(
     accepted: Accepted,
-    stream: TcpStream,
+    stream: IO,
     terminator: &Terminator,
-) -> Result<TlsStream<TcpStream>, HandshakeFailure> {
+) -> Result<TlsStream<IO>, HandshakeFailure> {
     let config = match &terminator.config {
         Ok(config) => Arc::clone(config),
         Err(failure) => return Err(HandshakeFailure::Termination(failure.clone())),
