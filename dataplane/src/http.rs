@@ -1,5 +1,6 @@
 //! HTTP: from a matched request to the answer.
 
+mod attempt;
 pub(crate) mod ctx;
 pub(crate) mod deadline;
 pub mod filter;
@@ -10,6 +11,7 @@ pub(crate) mod proxy;
 pub(crate) mod refusal;
 mod report;
 pub(crate) mod respond;
+pub(crate) mod retry;
 pub(crate) mod routing;
 pub(crate) mod select;
 pub(crate) mod spot;

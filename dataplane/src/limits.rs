@@ -105,9 +105,29 @@ pub(crate) const BACKEND_POOL: usize = 1024;
 /// Streams on one HTTP/2 connection to an endpoint.
 pub(crate) const BACKEND_H2_STREAMS: usize = 100;
 
-/// Attempts of one request: the first, one at another endpoint when connecting failed, and one
-/// more when a pooled connection turned out to be dead.
-pub(crate) const MAX_ATTEMPTS: usize = 3;
+/// Retries of one request, however many its route asks for.
+pub(crate) const MAX_RETRIES: u32 = 100;
+
+/// Retries of one request of our own accord, of those that no backend has seen: at another endpoint
+/// when connecting failed, and when a pooled connection turned out to be dead.
+pub(crate) const UNASKED_RETRIES: u32 = 2;
+
+/// The wait before the first retry of a request whose route does not say.
+pub(crate) const RETRY_BACKOFF: Duration = Duration::from_millis(25);
+
+/// The largest share of a backend's requests that may be retries, in hundredths: GEP-3388's default.
+/// Only requests of rules with `retry` count.
+pub(crate) const RETRY_BUDGET_PERCENT: u64 = 20;
+
+/// The time over which that share is taken: GEP-3388's default.
+pub(crate) const RETRY_BUDGET_SECONDS: usize = 10;
+
+/// Retries in that time that a backend is given whatever its load: ten a second, GEP-3388's default.
+pub(crate) const RETRY_BUDGET_FLOOR: u64 = 100;
+
+/// How much longer than its route allows a request is left alone that pingora should have ended by
+/// then.
+pub(crate) const END_GRACE: Duration = Duration::from_millis(250);
 
 /// How long an endpoint's resolved name is used before it is looked up again in the background.
 pub(crate) const DNS_TTL: Duration = Duration::from_secs(10);

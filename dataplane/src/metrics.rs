@@ -218,8 +218,10 @@ pub struct RouteMetrics {
     durations: Histogram,
     /// Attempts to connect to an endpoint that failed.
     pub connect_failures: Counter,
-    /// Attempts after the first of a request.
-    pub retries: Counter,
+    /// Attempts after the first of a request, by what failed before.
+    pub retries: PerVariant<RetryReason, Counter>,
+    /// Retries that were not made, since their backend had had its share of them.
+    pub retry_budget_exhausted: Counter,
 }
 
 impl RouteMetrics {
@@ -259,6 +261,24 @@ impl CodeClass {
             Some(4) => Self::ClientError,
             Some(_) => Self::ServerError,
         }
+    }
+}
+
+labels! {
+    /// Why a request was sent to its backend again.
+    pub enum RetryReason {
+        /// No connection to the endpoint came about.
+        ConnectFailed = "connect_failed",
+        /// The endpoint said that it had not looked at the request.
+        Unprocessed = "unprocessed",
+        /// A connection from the pool was dead.
+        StaleConnection = "stale_connection",
+        /// The endpoint did not answer in the time of one attempt.
+        Timeout = "timeout",
+        /// The endpoint broke off, or answered against the protocol.
+        BackendClosed = "backend_closed",
+        /// The endpoint answered with a status that the route wants tried again.
+        Status = "status",
     }
 }
 

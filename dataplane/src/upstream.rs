@@ -1,5 +1,6 @@
 //! Backends: their endpoints, and how one is reached.
 
+pub(crate) mod budget;
 pub(crate) mod cluster;
 pub(crate) mod connect;
 pub(crate) mod peer;

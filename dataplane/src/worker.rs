@@ -36,7 +36,8 @@ impl Worker {
         let conf = ServerConf {
             threads: 1,
             upstream_keepalive_pool_size: limits::BACKEND_POOL,
-            max_retries: limits::MAX_ATTEMPTS,
+            // Attempts; how many there are is decided in `http::retry`.
+            max_retries: usize::try_from(limits::MAX_RETRIES).map_or(1, |retries| retries + 1),
             ..ServerConf::default()
         };
         let mut proxy = http_proxy(&Arc::new(conf), Gateway::new(Arc::clone(&shared)));

@@ -47,6 +47,9 @@ struct Line<'a> {
     duration_ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<SocketAddr>,
+    /// Left out unless there was a retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream_duration_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +89,7 @@ impl<'a> Line<'a> {
             bytes_out,
             duration,
             upstream,
+            attempts,
             upstream_duration,
             flag,
             detail,
@@ -114,6 +118,7 @@ impl<'a> Line<'a> {
             bytes_out: *bytes_out,
             duration_ms: millis(*duration),
             upstream: *upstream,
+            attempts: Some(*attempts).filter(|attempts| *attempts > 1),
             upstream_duration_ms: upstream_duration.map(millis),
             response_flag: flag.map(Variants::as_str),
             detail: detail.as_deref(),

@@ -37,6 +37,8 @@ pub struct Record {
     pub duration: Duration,
     /// The endpoint asked last.
     pub upstream: Option<SocketAddr>,
+    /// Attempts at endpoints; zero if none was asked.
+    pub attempts: u32,
     /// From the first attempt to that endpoint's answer head; from [`Record::time`] to the
     /// connection.
     pub upstream_duration: Option<Duration>,
@@ -96,6 +98,7 @@ impl Default for Record {
             bytes_out: 0,
             duration: Duration::ZERO,
             upstream: None,
+            attempts: 0,
             upstream_duration: None,
             flag: None,
             detail: None,

@@ -9,9 +9,10 @@ use portcullis_ir::BackendProtocol;
 use portcullis_ir::route::Timeouts;
 use tokio::time::Instant;
 
-use super::deadline::Deadline;
+use super::attempt::Attempts;
 use super::refusal::Refusal;
 use super::report;
+use super::retry::Policy;
 use super::routing::Upstream;
 use super::spot::Spot;
 use crate::access_log::{AccessLog, Record};
@@ -34,8 +35,6 @@ pub(crate) struct RequestCtx {
     pub(crate) bytes_out: usize,
     /// The status that the client got.
     pub(crate) status: Option<StatusCode>,
-    /// When it is given up.
-    pub(crate) deadline: Arc<Deadline>,
     /// Whether the backend is asked for a tunnel.
     pub(crate) asks_upgrade: bool,
     /// The connection it came on.
@@ -50,10 +49,12 @@ pub(crate) struct RequestCtx {
     pub(crate) upstream: Option<Arc<Upstream>>,
     /// The endpoint of the attempt under way.
     pub(crate) pick: Option<Pick>,
-    /// Endpoints that could not be connected to.
+    /// What its rule says about further attempts.
+    pub(crate) retry: Option<Arc<Policy>>,
+    /// Endpoints at which an attempt failed.
     pub(crate) failed: Vec<SocketAddr>,
-    /// Attempts made.
-    pub(crate) attempts: usize,
+    /// What it has been through.
+    pub(crate) attempts: Attempts,
     /// When the first attempt began, since [`RequestCtx::started`].
     pub(crate) asked: Option<Duration>,
     /// When the backend's answer began, since [`RequestCtx::started`].
@@ -74,7 +75,6 @@ impl RequestCtx {
             bytes_in: 0,
             bytes_out: 0,
             status: None,
-            deadline: Deadline::of_request(),
             asks_upgrade: false,
             connection: None,
             spot: None,
@@ -82,8 +82,9 @@ impl RequestCtx {
             timeouts: Timeouts::default(),
             upstream: None,
             pick: None,
+            retry: None,
             failed: Vec::new(),
-            attempts: 0,
+            attempts: Attempts::default(),
             asked: None,
             answered: None,
             refusal: None,

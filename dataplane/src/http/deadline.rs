@@ -1,36 +1,40 @@
-//! One deadline per request, for waits that pingora sets no limit on or whose limit cannot be
-//! changed half-way: a body over HTTP/2 and the answer to a WebSocket handshake.
+//! The deadlines of one request, for waits that pingora sets no limit on or whose limit cannot be
+//! changed half-way: the whole request, a body over HTTP/2, the answer to a WebSocket handshake.
 //!
-//! Whoever serves the request sets, moves and clears it; [`bounded`] gives the request up when it
+//! Whoever serves the request sets, moves and clears them; [`bounded`] gives the request up when one
 //! is missed. There is no way into pingora's own waiting, so the stream is reset (HTTP/2) or the
 //! connection closed after our last word (HTTP/1).
+//!
+//! They are reached through a thread-local that holds a value only while the request is polled:
+//! pingora makes the context without a session. A request without deadlines costs no allocation,
+//! lock or timer.
 
+use std::cell::Cell;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http::StatusCode;
-use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
 
 use super::refusal::Refusal;
+use crate::limits;
 use crate::listener::connection::{Connection, HttpVersion};
 
-tokio::task_local! {
-    /// Of the request that is being served: pingora makes the context without a session.
-    static DEADLINE: Arc<Deadline>;
+thread_local! {
+    /// Of the request that is being polled.
+    static SERVED: Cell<Deadlines> = const { Cell::new(Deadlines::NONE) };
 }
 
 /// When a request is given up.
-#[derive(Debug, Default)]
-pub(crate) struct Deadline {
-    connection: Option<Arc<Connection>>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    limit: Option<Limit>,
+#[derive(Clone, Copy, Debug)]
+struct Deadlines {
+    /// Of the wait under way.
+    pause: Option<Limit>,
+    /// Of the attempt or the whole request, whichever ends first.
+    end: Option<Instant>,
+    answer: Answer,
     missed: Option<Missed>,
 }
 
@@ -40,12 +44,11 @@ pub(crate) struct Limit {
     pub(crate) at: Instant,
     /// What the request is given up as.
     pub(crate) refusal: Refusal,
-    pub(crate) answer: Answer,
 }
 
 /// What the client has of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+enum Answer {
     /// Nothing.
     Owed,
     /// Its head.
@@ -60,27 +63,77 @@ pub(crate) struct Missed {
     pub(crate) status: Option<StatusCode>,
 }
 
-impl Deadline {
-    /// The deadline of the request that is being served.
-    pub(crate) fn of_request() -> Arc<Self> {
-        DEADLINE.try_with(Arc::clone).unwrap_or_default()
+/// Sets or moves the deadline of the wait under way.
+pub(crate) fn set_pause(limit: Limit) {
+    change(|deadlines| deadlines.pause = Some(limit));
+}
+
+/// The wait is over.
+pub(crate) fn clear_pause() {
+    change(|deadlines| deadlines.pause = None);
+}
+
+/// Sets when the attempt or the whole request must be over, or that it need not.
+pub(crate) fn set_end(end: Option<Instant>) {
+    change(|deadlines| deadlines.end = end);
+}
+
+/// The answer goes out from now on: what is missed later cuts it off.
+pub(crate) fn answer_begins() {
+    change(|deadlines| deadlines.answer = Answer::Begun);
+}
+
+/// Nothing is waited for any more.
+pub(crate) fn clear() {
+    change(|deadlines| (deadlines.pause, deadlines.end) = (None, None));
+}
+
+/// Set when the request is given up, before its context is dropped.
+pub(crate) fn missed() -> Option<Missed> {
+    SERVED.get().missed
+}
+
+fn change(how: impl FnOnce(&mut Deadlines)) {
+    let mut deadlines = SERVED.get();
+    how(&mut deadlines);
+    SERVED.set(deadlines);
+}
+
+impl Deadlines {
+    const NONE: Self = Self {
+        pause: None,
+        end: None,
+        answer: Answer::Owed,
+        missed: None,
+    };
+
+    /// Does something of the request's, which may look at the deadlines and change them.
+    fn lend<T>(&mut self, polled: impl FnOnce() -> T) -> T {
+        let outer = SERVED.replace(*self);
+        let done = polled();
+        *self = SERVED.replace(outer);
+        done
     }
 
-    /// Sets or moves it.
-    pub(crate) fn set(&self, limit: Limit) {
-        self.state.lock().limit = Some(limit);
+    /// The first deadline to be missed.
+    ///
+    /// Until the answer begins the end is pingora's business, whose timers leave room for an answer
+    /// and for another attempt; ours is for what they do not see, such as an answer head that comes
+    /// byte by byte.
+    fn first(&self) -> Option<Limit> {
+        let grace = match self.answer {
+            Answer::Owed => limits::END_GRACE,
+            Answer::Begun => Duration::ZERO,
+        };
+        let end = self.end.map(|end| Limit {
+            at: end.checked_add(grace).unwrap_or(end),
+            refusal: Refusal::BackendTimeout,
+        });
+        let both = self.pause.into_iter().chain(end);
+        both.min_by_key(|limit| limit.at)
     }
 
-    pub(crate) fn clear(&self) {
-        self.state.lock().limit = None;
-    }
-
-    /// Set when the request is given up, before its context is dropped.
-    pub(crate) fn missed(&self) -> Option<Missed> {
-        self.state.lock().missed
-    }
-
-    /// Ready when the deadline is missed. It is set while the request is polled, so looking
+    /// Ready when a deadline is missed. They are changed while the request is polled, so looking
     /// after each poll of the request is enough, and nobody needs to be woken.
     fn poll_missed(
         &self,
@@ -88,7 +141,7 @@ impl Deadline {
         cx: &mut Context<'_>,
     ) -> Poll<Limit> {
         loop {
-            let Some(limit) = self.state.lock().limit else {
+            let Some(limit) = self.first() else {
                 return Poll::Pending;
             };
             let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(limit.at)));
@@ -103,40 +156,35 @@ impl Deadline {
         }
     }
 
-    fn miss(&self, limit: Limit) {
-        let Limit {
-            at: _,
-            refusal,
-            answer,
-        } = limit;
-        let http1 = self.connection.as_ref().filter(|connection| {
-            connection.version == HttpVersion::Http1 && answer == Answer::Owed
-        });
+    fn miss(&mut self, refusal: Refusal, connection: Option<&Connection>) {
+        let owed = self.answer == Answer::Owed;
+        let http1 = connection.filter(|at| owed && at.version == HttpVersion::Http1);
         let status = http1.and(refusal.status());
         if let (Some(connection), Some(status)) = (http1, status) {
             connection.set_last_word(status);
         }
-        self.state.lock().missed = Some(Missed { refusal, status });
+        self.missed = Some(Missed { refusal, status });
     }
 }
 
-/// Serves a request until it is done; `None` if it missed its deadline and was dropped.
+/// Serves a request until it is done; `None` if it missed a deadline and was dropped.
 pub(crate) async fn bounded<T>(
     connection: Option<Arc<Connection>>,
     serving: impl Future<Output = T>,
 ) -> Option<T> {
-    let deadline = Arc::new(Deadline {
-        connection,
-        state: Mutex::default(),
-    });
-    let mut serving = pin!(DEADLINE.scope(Arc::clone(&deadline), serving));
+    let mut serving = pin!(Some(serving));
+    let mut deadlines = Deadlines::NONE;
     let mut timer = None;
     std::future::poll_fn(|cx| {
-        if let Poll::Ready(done) = serving.as_mut().poll(cx) {
+        let Some(request) = serving.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(done) = deadlines.lend(|| request.poll(cx)) {
             return Poll::Ready(Some(done));
         }
-        let limit = ready!(deadline.poll_missed(&mut timer, cx));
-        deadline.miss(limit);
+        let Limit { at: _, refusal } = ready!(deadlines.poll_missed(&mut timer, cx));
+        deadlines.miss(refusal, connection.as_deref());
+        deadlines.lend(|| serving.set(None));
         Poll::Ready(None)
     })
     .await

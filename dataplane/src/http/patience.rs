@@ -1,48 +1,84 @@
 //! How long client and backend may rest while a request is served.
+//!
+//! Where they end:
+//!
+//! - A route's `timeouts.request` begins when the request's head has arrived and ends with the last
+//!   byte of the answer handed to the client. "This timeout is intended to cover as close to the
+//!   whole request-response transaction as possible" (`HTTPRouteTimeouts.Request`).
+//! - `timeouts.backendRequest` begins when an endpoint is chosen and ends with the answer: "the time
+//!   from when the request first starts being sent from the gateway to when the full response has
+//!   been received from the backend" (`HTTPRouteTimeouts.BackendRequest`).
+//! - A tunnel is bound by neither: once a WebSocket is open there is no answer to wait for.
+//!
+//! Until the answer begins pingora's own timers tell, since after them a 504 can be sent or another
+//! attempt made; what begins too late is cut off.
 
 use std::time::Duration;
 
 use http::{Version, header};
 use pingora_proxy::Session;
 use portcullis_ir::BackendProtocol;
+use portcullis_ir::route::Timeouts;
 use tokio::time::Instant;
 
 use super::ctx::RequestCtx;
-use super::deadline::{Answer, Limit};
+use super::deadline::{self, Limit};
 use super::refusal::Refusal;
 use crate::limits;
 use crate::upstream::peer::Exchange;
 
-/// How long a silent backend is waited for: what the route gives for one attempt, and no longer
-/// than what is left for the whole request.
-fn silence(ctx: &RequestCtx) -> Option<Duration> {
-    let timeouts = ctx.timeouts;
-    let left = timeouts
-        .request
-        .map(|all| all.saturating_sub(ctx.started.elapsed()));
-    let left = left.map(|left| left.max(Duration::from_millis(1)));
-    timeouts.backend_request.into_iter().chain(left).min()
+/// What is left for the whole request; `None` if the route sets no limit.
+pub(super) fn left(ctx: &RequestCtx) -> Option<Duration> {
+    let whole = ctx.timeouts.request?;
+    Some(whole.saturating_sub(ctx.started.elapsed()))
 }
 
-/// How long pingora waits for a silent backend.
+/// Sets when the request must be over, whatever attempts there are.
+pub(super) fn limit_request(ctx: &RequestCtx) {
+    let whole = ctx.timeouts.request;
+    deadline::set_end(whole.and_then(|whole| ctx.started.checked_add(whole)));
+}
+
+/// How long the attempt that begins now may take, and its silences.
 ///
 /// A tunnel may be silent for ever, and pingora's limit cannot be lifted when it opens: the answer
 /// to a handshake has a deadline of ours instead.
 pub(super) fn exchange(session: &Session, ctx: &mut RequestCtx) -> Exchange {
-    let silence = silence(ctx);
     ctx.asks_upgrade = asks_upgrade(session, ctx);
+    let limit = limit_attempt(ctx);
+    let connect = limit.map_or(limits::CONNECT_TIMEOUT, |limit| {
+        limit.min(limits::CONNECT_TIMEOUT)
+    });
     if !ctx.asks_upgrade {
-        return Exchange { silence };
+        return Exchange {
+            connect,
+            silence: limit,
+        };
     }
-    match silence {
-        Some(silence) => ctx.deadline.set(Limit {
-            at: Instant::now() + silence,
+    match limit {
+        Some(limit) => deadline::set_pause(Limit {
+            at: Instant::now() + limit,
             refusal: Refusal::BackendTimeout,
-            answer: Answer::Owed,
         }),
-        None => ctx.deadline.clear(),
+        None => deadline::clear_pause(),
     }
-    Exchange { silence: None }
+    Exchange {
+        connect,
+        silence: None,
+    }
+}
+
+/// Sets when the attempt that begins now must be over.
+fn limit_attempt(ctx: &RequestCtx) -> Option<Duration> {
+    let Timeouts {
+        request: _,
+        backend_request,
+    } = ctx.timeouts;
+    let limit = backend_request.into_iter().chain(left(ctx)).min()?;
+    // Zero would be no limit to pingora.
+    let limit = limit.max(Duration::from_millis(1));
+    deadline::set_end(Instant::now().checked_add(limit));
+    Some(limit)
 }
 
 /// Whether pingora passes an upgrade on: to WebSocket, over HTTP/1.1 on both sides.
@@ -60,20 +96,18 @@ fn asks_upgrade(session: &Session, ctx: &RequestCtx) -> bool {
 /// has them, may rest for as long as its ends like.
 pub(super) fn limit_body_pause(session: &Session, ctx: &RequestCtx, limit: Duration) {
     if session.req_header().version == Version::HTTP_2 && ctx.answered.is_none() {
-        ctx.deadline.set(Limit {
+        deadline::set_pause(Limit {
             at: Instant::now() + limit,
             refusal: Refusal::RequestTimeout,
-            answer: Answer::Owed,
         });
     }
 }
 
 /// Limits how long an answer may rest to a request whose backend was expected to open a tunnel,
 /// and which therefore is under no limit of pingora's.
-pub(super) fn limit_answer_pause(ctx: &RequestCtx) {
-    ctx.deadline.set(Limit {
+pub(super) fn limit_answer_pause() {
+    deadline::set_pause(Limit {
         at: Instant::now() + limits::RESPONSE_WRITE_TIMEOUT,
         refusal: Refusal::BackendTimeout,
-        answer: Answer::Begun,
     });
 }

@@ -18,12 +18,15 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use portcullis_ir::BackendProtocol;
 
+use super::attempt::{self, Reused};
 use super::ctx::RequestCtx;
 use super::forward::Trailers;
-use super::patience::{exchange, limit_answer_pause, limit_body_pause};
+use super::patience::{exchange, limit_answer_pause, limit_body_pause, limit_request};
 use super::refusal::Refusal;
+use super::respond::has_answered;
+use super::retry::Failure;
 use super::select::{Choice, Forward, Refused};
-use super::{forward, head, report, respond, select};
+use super::{deadline, forward, head, report, respond, select};
 use crate::limits;
 use crate::listener::stream::connection_of;
 use crate::state::Shared;
@@ -53,7 +56,7 @@ impl Gateway {
         match choice.map_err(|refused| note_refused(ctx, refused))? {
             Choice::Forward(forward) => {
                 note_forward(ctx, forward);
-                pick(ctx).await.map(|()| Admission::Forward)
+                attempt::pick(ctx).await.map(|()| Admission::Forward)
             }
             Choice::Redirect {
                 spot,
@@ -98,20 +101,16 @@ fn note_forward(ctx: &mut RequestCtx, forward: Forward) {
     let Forward {
         spot,
         timeouts,
+        retry,
         upstream,
         prefix,
     } = forward;
     ctx.spot = Some(spot);
     ctx.timeouts = timeouts;
+    ctx.retry = retry;
+    limit_request(ctx);
     ctx.upstream = Some(upstream);
     ctx.prefix = prefix;
-}
-
-/// Chooses the endpoint for the next attempt.
-async fn pick(ctx: &mut RequestCtx) -> std::result::Result<(), Refusal> {
-    let upstream = ctx.upstream.as_ref().ok_or(Refusal::Internal)?;
-    ctx.pick = upstream.cluster.next(&ctx.failed).await;
-    ctx.pick.map(|_| ()).ok_or(Refusal::NoEndpoints)
 }
 
 /// pingora passes trailers from HTTP/2 to HTTP/2 alone.
@@ -134,13 +133,6 @@ fn unchunk(session: &mut Session, response: &mut ResponseHeader) {
     if chunked && !response.headers.contains_key(header::CONTENT_LENGTH) {
         session.set_keepalive(None);
     }
-}
-
-/// Whether a final answer, or a tunnel, has begun: nothing else can be said then.
-fn has_answered(session: &Session) -> bool {
-    session.response_written().is_some_and(|answer| {
-        !answer.status.is_informational() || answer.status == StatusCode::SWITCHING_PROTOCOLS
-    })
 }
 
 #[async_trait]
@@ -198,12 +190,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         ctx: &mut RequestCtx,
     ) -> Result<Box<HttpPeer>> {
-        let again = ctx.attempts > 0;
-        ctx.asked.get_or_insert_with(|| ctx.started.elapsed());
-        ctx.attempts += 1;
-        if again && let Err(refusal) = pick(ctx).await {
-            ctx.refusal = Some(refusal);
-        }
+        attempt::begin(ctx).await;
         let pick = ctx
             .pick
             .ok_or_else(|| Error::new(ErrorType::InternalError))?;
@@ -219,7 +206,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         ctx.bytes_in += body.as_ref().map_or(0, Bytes::len);
         if session.req_header().version == Version::HTTP_2 && (end_of_stream || body.is_none()) {
-            ctx.deadline.clear();
+            deadline::clear_pause();
         } else {
             limit_body_pause(session, ctx, self.shared.body_timeout);
         }
@@ -239,7 +226,8 @@ impl ProxyHttp for Gateway {
         if over_h2 && request.headers.contains_key(header::EXPECT) {
             // pingora does not pass a 100 of an HTTP/2 backend on, so the client would wait.
             request.remove_header(&header::EXPECT);
-            if session.req_header().version == Version::HTTP_11 {
+            let first = session.response_written().is_none();
+            if first && session.req_header().version == Version::HTTP_11 {
                 session.write_continue_response().await?;
             }
         }
@@ -272,11 +260,16 @@ impl ProxyHttp for Gateway {
             let unasked = Error::explain(ErrorType::InvalidHTTPHeader, "101 that nobody asked for");
             return Err(unasked.into_up());
         }
-        ctx.deadline.clear();
+        if attempt::follows_answer(session, ctx, response.status) {
+            return Err(Error::new_up(ErrorType::HTTPStatus(response.status.into())));
+        }
+        deadline::clear_pause();
+        deadline::answer_begins();
         if tunnel {
+            deadline::clear();
             session.set_read_timeout(None);
         } else if ctx.asks_upgrade {
-            limit_answer_pause(ctx);
+            limit_answer_pause();
         }
         ctx.answered = Some(ctx.started.elapsed());
         ctx.status = Some(response.status);
@@ -306,21 +299,19 @@ impl ProxyHttp for Gateway {
     ) -> Result<Option<Duration>> {
         ctx.bytes_out += body.as_ref().map_or(0, Bytes::len);
         if ctx.asks_upgrade && !session.was_upgraded() {
-            limit_answer_pause(ctx);
+            limit_answer_pause();
         }
         Ok(None)
     }
 
     fn fail_to_connect(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         _peer: &HttpPeer,
         ctx: &mut RequestCtx,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let first = ctx.failed.is_empty();
-        ctx.failed.extend(ctx.pick.map(|pick| pick.address));
-        error.set_retry(first);
+        error.set_retry(attempt::follows(session, ctx, Failure::Connect));
         error
     }
 
@@ -329,16 +320,15 @@ impl ProxyHttp for Gateway {
         _peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        _ctx: &mut RequestCtx,
+        ctx: &mut RequestCtx,
         client_reused: bool,
     ) -> Box<Error> {
-        let repeatable = session.req_header().method.is_idempotent()
-            && !session.as_downstream().retry_buffer_truncated();
-        if repeatable && !has_answered(session) {
-            error.retry.decide_reuse(client_reused);
+        let reused = if client_reused {
+            Reused::Yes
         } else {
-            error.set_retry(false);
-        }
+            Reused::No
+        };
+        error.set_retry(attempt::follows_error(session, ctx, &error, reused));
         error
     }
 
@@ -352,7 +342,7 @@ impl ProxyHttp for Gateway {
             .refusal
             .get_or_insert_with(|| respond::refusal_of(error));
         session.set_keepalive(None);
-        ctx.deadline.clear();
+        deadline::clear();
         tracing::debug!(%error, ?refusal, "request failed");
         if !has_answered(session) {
             // An error means that the client is gone, which is nothing to act on.

@@ -7,6 +7,7 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::ctx::RequestCtx;
+use super::deadline;
 use super::refusal::Refusal;
 use crate::access_log::{Protocol, Record};
 
@@ -21,7 +22,7 @@ pub(crate) fn begin(session: &Session, ctx: &mut RequestCtx) {
 
 /// Counts and logs a request that came to its end.
 pub(crate) fn report(session: &Session, ctx: &mut RequestCtx) {
-    ctx.deadline.clear();
+    deadline::clear();
     ctx.status = session.response_written().map(|answer| answer.status);
     ctx.bytes_in = session.as_downstream().body_bytes_read();
     ctx.bytes_out = session.as_downstream().body_bytes_sent();
@@ -33,7 +34,7 @@ pub(crate) fn cut_off(ctx: &mut RequestCtx) {
     if !ctx.unreported {
         return;
     }
-    let missed = ctx.deadline.missed();
+    let missed = deadline::missed();
     ctx.status = ctx.status.or(missed.and_then(|missed| missed.status));
     ctx.refusal
         .get_or_insert(missed.map_or(Refusal::CutOff, |missed| missed.refusal));
@@ -52,11 +53,8 @@ fn settle(ctx: &mut RequestCtx) {
         let counts = route.unwrap_or(&gateway.unrouted);
         counts.request(ctx.status, duration);
         counts
-            .retries
-            .add(u64::try_from(ctx.attempts.saturating_sub(1)).unwrap_or(0));
-        counts
             .connect_failures
-            .add(u64::try_from(ctx.failed.len()).unwrap_or(0));
+            .add(ctx.attempts.connect_failures.into());
     }
     if let Some(mut record) = ctx.record.take() {
         fill(&mut record, ctx, duration);
@@ -75,8 +73,9 @@ fn fill(record: &mut Record, ctx: &RequestCtx, duration: Duration) {
     record.bytes_out = u64::try_from(ctx.bytes_out).unwrap_or(u64::MAX);
     record.upstream = ctx
         .pick
-        .filter(|_| ctx.attempts > 0)
+        .filter(|_| ctx.attempts.begun > 0)
         .map(|pick| pick.address);
+    record.attempts = ctx.attempts.begun;
     let asked = ctx.asked.unwrap_or_default();
     record.upstream_duration = ctx.answered.map(|answered| answered.saturating_sub(asked));
     record.flag = ctx.refusal.map(Refusal::flag);

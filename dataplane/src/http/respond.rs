@@ -70,6 +70,13 @@ async fn answer(
     session.write_response_body(body, true).await
 }
 
+/// Whether a final answer, or a tunnel, has begun: nothing else can be said then.
+pub(crate) fn has_answered(session: &Session) -> bool {
+    session.response_written().is_some_and(|answer| {
+        !answer.status.is_informational() || answer.status == StatusCode::SWITCHING_PROTOCOLS
+    })
+}
+
 /// What a request that pingora gave up is answered with.
 pub(crate) fn refusal_of(error: &Error) -> Refusal {
     match error.esource() {

@@ -8,6 +8,7 @@ use portcullis_ir::{BackendId, ListenerId, ObjectKey, Snapshot};
 use portcullis_table::{Attach, ForwardSite, Parts, RuleSite, Table};
 
 use super::filter::{Filters, Redirect};
+use super::retry::Policy;
 use super::spot::Spot;
 use crate::metrics::GatewayMetrics;
 use crate::stream::spot::ForwardSpot;
@@ -38,6 +39,7 @@ impl Parts for Carried {
 pub(crate) struct Action {
     pub(crate) spot: Arc<Spot>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Option<Arc<Policy>>,
     /// The answer; no backend is asked.
     pub(crate) redirect: Option<Redirect>,
 }
@@ -91,6 +93,7 @@ impl Attach for Carrier<'_> {
         Action {
             spot: Spot::of_rule(self.gateway, site, self.metrics),
             timeouts: site.rule.timeouts,
+            retry: site.rule.retry.as_ref().map(Policy::new).map(Arc::new),
             redirect: before_backend.redirect().cloned(),
         }
     }

@@ -15,6 +15,7 @@ use portcullis_table::{
 
 use super::filter::{Redirect, RequestFacts};
 use super::refusal::Refusal;
+use super::retry::Policy;
 use super::routing::{Action, Carried, Upstream};
 use super::spot::Spot;
 use crate::listener::connection::Connection;
@@ -36,6 +37,7 @@ pub(crate) enum Choice {
 pub(crate) struct Forward {
     pub(crate) spot: Arc<Spot>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Option<Arc<Policy>>,
     pub(crate) upstream: Arc<Upstream>,
     /// How many bytes of the path the match's prefix took.
     pub(crate) prefix: Option<usize>,
@@ -104,12 +106,14 @@ fn forward(rule: &Rule<Carried>, prefix: Option<usize>) -> Result<Choice, Refuse
     let Action {
         spot,
         timeouts,
+        retry,
         redirect: _,
     } = &rule.attached;
     match rule.backends.pick() {
         Destination::Backend(upstream) => Ok(Choice::Forward(Forward {
             spot: Arc::clone(spot),
             timeouts: *timeouts,
+            retry: retry.clone(),
             upstream: Arc::clone(upstream),
             prefix,
         })),

@@ -248,10 +248,18 @@ impl View {
         let mut family = out.family(
             "portcullis_upstream_retries_total",
             Kind::Counter,
-            "Attempts after the first of a request.",
+            "Attempts after the first of a request, by what failed before.",
         );
         self.each_route(|labels, metrics| {
-            unless_zero(&mut family, &labels, &metrics.retries);
+            per_variant(&mut family, labels, metrics.retries.iter());
+        });
+        let mut family = out.family(
+            "portcullis_upstream_retry_budget_exhausted_total",
+            Kind::Counter,
+            "Retries that were not made, their backend having had its share of them.",
+        );
+        self.each_route(|labels, metrics| {
+            unless_zero(&mut family, &labels, &metrics.retry_budget_exhausted);
         });
     }
 

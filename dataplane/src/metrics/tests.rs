@@ -87,7 +87,7 @@ fn handles_are_shared_and_vanish_with_their_last_holder() {
     let metrics = Metrics::new();
     let gateway = metrics.gateway(&key());
     let old = gateway.route(&https(), &route("httpbin"));
-    old.retries.increment();
+    old.retries[super::RetryReason::Status].increment();
     let new = gateway.route(&https(), &route("httpbin"));
     assert!(Arc::ptr_eq(&old, &new));
     drop(old);

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use portcullis_ir::{Backend, BackendId, BackendProtocol, Endpoint, EndpointHost, SharedMap};
 
+use super::budget::Budget;
 use super::resolve::{Name, Names};
 
 /// A backend as requests see it.
@@ -19,6 +20,8 @@ use super::resolve::{Name, Names};
 pub(crate) struct Cluster {
     current: ArcSwap<Members>,
     turn: AtomicUsize,
+    /// How often it may be asked again.
+    pub(crate) budget: Budget,
 }
 
 /// What a cluster consists of now.
@@ -43,6 +46,7 @@ impl Cluster {
         Self {
             current: ArcSwap::from_pointee(members),
             turn: AtomicUsize::new(0),
+            budget: Budget::new(),
         }
     }
 

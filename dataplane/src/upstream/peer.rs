@@ -12,6 +12,8 @@ use crate::limits;
 /// What of a request decides how its backend is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Exchange {
+    /// How long connecting may take.
+    pub(crate) connect: Duration,
     /// The longest silence of the backend that is waited for.
     pub(crate) silence: Option<Duration>,
 }
@@ -20,9 +22,10 @@ pub(crate) struct Exchange {
 pub(crate) fn peer(pick: Pick, exchange: Exchange) -> Box<HttpPeer> {
     let mut peer = HttpPeer::new(pick.address, false, String::new());
     let options = &mut peer.options;
-    options.connection_timeout = Some(limits::CONNECT_TIMEOUT);
+    options.connection_timeout = Some(exchange.connect);
     options.idle_timeout = Some(limits::BACKEND_KEEP_ALIVE);
     options.read_timeout = exchange.silence;
+    options.write_timeout = exchange.silence;
     options.tcp_keepalive = Some(TCP_KEEP_ALIVE);
     if pick.protocol == BackendProtocol::H2c {
         options.alpn = ALPN::H2;

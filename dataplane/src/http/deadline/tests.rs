@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use tokio::time::sleep;
 
 use super::*;
@@ -7,10 +5,9 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn give(time: Duration) {
-    Deadline::of_request().set(Limit {
+    set_pause(Limit {
         at: Instant::now() + time,
         refusal: Refusal::RequestTimeout,
-        answer: Answer::Owed,
     });
 }
 
@@ -66,7 +63,7 @@ async fn a_cleared_deadline_is_none() {
     let serving = async {
         give(SECOND);
         sleep(SECOND / 2).await;
-        Deadline::of_request().clear();
+        clear_pause();
         sleep(10 * SECOND).await;
         1
     };
@@ -74,17 +71,77 @@ async fn a_cleared_deadline_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_stands_whatever_pauses_there_are() {
+    let started = Instant::now();
+    let serving = async {
+        set_end(Some(Instant::now() + 5 * SECOND));
+        answer_begins();
+        for _ in 0..100 {
+            give(2 * SECOND);
+            sleep(SECOND).await;
+            clear_pause();
+        }
+    };
+    assert_eq!(bounded(None, serving).await, None);
+    assert_eq!(started.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_leaves_time_for_an_answer_until_that_begins() {
+    let missed_after = async |begun: bool| {
+        let started = Instant::now();
+        let serving = async {
+            set_end(Some(Instant::now() + SECOND));
+            if begun {
+                answer_begins();
+            }
+            std::future::pending::<()>().await;
+        };
+        bounded(None, serving).await;
+        started.elapsed()
+    };
+    assert!(missed_after(true).await < SECOND + limits::END_GRACE);
+    assert!(missed_after(false).await >= SECOND + limits::END_GRACE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_can_be_taken_away() {
+    let serving = async {
+        set_end(Some(Instant::now() + SECOND));
+        sleep(SECOND / 2).await;
+        set_end(None);
+        sleep(10 * SECOND).await;
+        1
+    };
+    assert_eq!(bounded(None, serving).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_take_turns_have_deadlines_of_their_own() {
+    let short = bounded(None, async {
+        give(SECOND);
+        sleep(10 * SECOND).await;
+    });
+    let long = bounded(None, async {
+        give(20 * SECOND);
+        sleep(10 * SECOND).await;
+    });
+    let free = bounded(None, sleep(10 * SECOND));
+    let ends = tokio::join!(short, long, free);
+    assert_eq!(ends, (None, Some(()), Some(())));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_dropped_knows_why() {
-    struct Context(Arc<Deadline>, Arc<Mutex<Option<Missed>>>);
-    impl Drop for Context {
+    struct Served<'a>(&'a Cell<Option<Missed>>);
+    impl Drop for Served<'_> {
         fn drop(&mut self) {
-            *self.1.lock() = self.0.missed();
+            self.0.set(missed());
         }
     }
-    let seen = Arc::default();
-    let there = Arc::clone(&seen);
-    let serving = async move {
-        let _context = Context(Deadline::of_request(), there);
+    let seen = Cell::new(None);
+    let serving = async {
+        let _served = Served(&seen);
         give(SECOND);
         std::future::pending::<()>().await;
     };
@@ -93,5 +150,6 @@ async fn what_is_dropped_knows_why() {
         refusal: Refusal::RequestTimeout,
         status: None,
     };
-    assert_eq!(*seen.lock(), Some(expected));
+    assert_eq!(seen.get(), Some(expected));
+    assert_eq!(missed(), None);
 }
