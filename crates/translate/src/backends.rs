@@ -292,6 +292,10 @@ fn protocol(
             "port {} speaks {tls} (appProtocol), and TLS to backends is not supported yet",
             port.port
         )),
+        Some("kubernetes.io/ws") if usage == Usage::Grpc => unsupported(format!(
+            "port {} speaks WebSocket (appProtocol kubernetes.io/ws), which gRPC is not",
+            port.port
+        )),
         // `kubernetes.io/ws`, `http`, and the many names that tell nothing to an HTTP gateway.
         _ => Ok(plain),
     }

@@ -1,4 +1,6 @@
-//! Matches of HTTP rules.
+//! Matches of HTTP and gRPC rules.
+
+pub(crate) mod grpc;
 
 use std::collections::BTreeSet;
 
@@ -28,6 +30,10 @@ pub(crate) enum BadMatch {
     Type { field: &'static str, value: String },
     #[error("method: {0:?} is not a method that a route may match")]
     Method(String),
+    #[error("method.{part}: {name:?} is not the name of a gRPC {part}")]
+    CallName { part: &'static str, name: String },
+    #[error("method.{part}: {bad}")]
+    CallPattern { part: &'static str, bad: BadPattern },
 }
 
 /// What is no path; "PathPrefix and Exact paths must be syntactically valid: Must begin with the

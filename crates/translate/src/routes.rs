@@ -1,6 +1,7 @@
 //! Routes of every kind: what differs is in [`RouteKind`], everything else is written once.
 
 pub(crate) mod dispatch;
+pub(crate) mod grpc;
 pub(crate) mod http;
 pub(crate) mod l4;
 mod place;
@@ -156,10 +157,11 @@ pub(crate) enum PlacedRoute {
 
 /// Whether routes of a kind are translated.
 pub(crate) fn is_served(kind: Kind) -> bool {
-    match kind {
-        Kind::HttpRoute | Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => true,
-        _ => false,
-    }
+    use Kind as K;
+    matches!(
+        kind,
+        K::HttpRoute | K::GrpcRoute | K::TlsRoute | K::TcpRoute | K::UdpRoute
+    )
 }
 
 /// Attaches and lowers a route.
@@ -167,6 +169,7 @@ pub(crate) fn place(route: &RouteKey, work: &mut Work<'_>) -> Placement {
     let RouteKey { kind, key } = route;
     match kind {
         Kind::HttpRoute => place::one::<http::Http>(key, work),
+        Kind::GrpcRoute => place::one::<grpc::Grpc>(key, work),
         Kind::TlsRoute => place::one::<l4::Tls>(key, work),
         Kind::TcpRoute => place::one::<l4::Tcp>(key, work),
         Kind::UdpRoute => place::one::<l4::Udp>(key, work),

@@ -14,7 +14,7 @@ use crate::problem::{Problem, joined};
 /// protocol TCP, even where TLS ends at the listener.
 fn served(protocol: &ProtocolType) -> &'static [&'static str] {
     match protocol {
-        ProtocolType::Http | ProtocolType::Https => &["HTTPRoute"],
+        ProtocolType::Http | ProtocolType::Https => &["HTTPRoute", "GRPCRoute"],
         ProtocolType::Tls => &["TLSRoute"],
         ProtocolType::Tcp => &["TCPRoute"],
         ProtocolType::Udp => &["UDPRoute"],

@@ -56,9 +56,10 @@ impl RouteKind for Http {
         let mut rules = Vec::with_capacity(spec.rules.len());
         for (index, rule) in spec.rules.iter().enumerate() {
             let mut lowering = RuleLowering {
+                kind: Kind::HttpRoute,
+                usage,
                 index,
                 namespace,
-                usage,
                 work,
                 facts: &mut facts,
             };
@@ -80,12 +81,14 @@ impl RouteKind for Http {
     }
 }
 
-struct RuleLowering<'r, 'a> {
-    index: usize,
-    namespace: &'r str,
-    usage: Usage,
-    work: &'r mut Work<'a>,
-    facts: &'r mut RuleFacts,
+/// Lowers one rule, of an HTTPRoute or a GRPCRoute.
+pub(super) struct RuleLowering<'r, 'a> {
+    pub(super) kind: Kind,
+    pub(super) usage: Usage,
+    pub(super) index: usize,
+    pub(super) namespace: &'r str,
+    pub(super) work: &'r mut Work<'a>,
+    pub(super) facts: &'r mut RuleFacts,
 }
 
 impl<'a> RuleLowering<'_, 'a> {
@@ -96,7 +99,7 @@ impl<'a> RuleLowering<'_, 'a> {
     /// been there to keep them out. "If a reference to a custom filter type cannot be resolved, the
     /// filter MUST NOT be skipped. Instead, requests that would have been processed by that filter
     /// MUST receive a HTTP error response." (`HTTPRouteFilter.Type`)
-    fn rule(&mut self, rule: &HttpRouteRule) -> Option<HttpRule> {
+    pub(super) fn rule(&mut self, rule: &HttpRouteRule) -> Option<HttpRule> {
         let HttpRouteRule {
             name,
             matches: _,
@@ -135,7 +138,7 @@ impl<'a> RuleLowering<'_, 'a> {
         })
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("rules[{}].{rest}", self.index)
     }
 
@@ -186,7 +189,7 @@ impl<'a> RuleLowering<'_, 'a> {
         Dispatch {
             rule: self.index,
             from: Referrer {
-                kind: Kind::HttpRoute,
+                kind: self.kind,
                 namespace: self.namespace,
             },
             usage: self.usage,

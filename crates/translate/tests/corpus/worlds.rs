@@ -128,7 +128,9 @@ fn listener(dice: &mut Dice<'_>, index: usize) -> Value {
                 "from": dice.pick(&["All", "Same", "Selector", "None"]),
                 "selector": {"matchLabels": {"team": "a"}},
             },
-            "kinds": dice.list(1, |dice, _| json!({"kind": dice.pick(&["HTTPRoute", "TLSRoute", "TCPRoute"])})),
+            "kinds": dice.list(1, |dice, _| {
+                json!({"kind": dice.pick(&["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"])})
+            }),
         },
     })
 }
@@ -160,12 +162,16 @@ fn listener_set(dice: &mut Dice<'_>) -> Value {
 }
 
 fn route(dice: &mut Dice<'_>) -> Value {
+    let (kind, rule): (_, fn(&mut Dice<'_>, usize) -> Value) = match dice.roll(3) {
+        0 => ("GRPCRoute", grpc_rule),
+        _ => ("HTTPRoute", rule),
+    };
     let spec = json!({
         "parentRefs": dice.list(3, parent_ref),
         "hostnames": dice.list(3, |dice, _| json!(dice.pick(&HOSTS[..5]))),
         "rules": dice.list(3, rule),
     });
-    let mut route = gateway_api("HTTPRoute", dice, &spec);
+    let mut route = gateway_api(kind, dice, &spec);
     // What a controller said of a parent that may be gone from the spec.
     let said = |controller: &str| {
         json!({"parents": [{
@@ -248,6 +254,21 @@ fn filter(dice: &mut Dice<'_>) -> Value {
     ])
 }
 
+fn grpc_rule(dice: &mut Dice<'_>, _: usize) -> Value {
+    json!({
+        "matches": dice.list(2, |dice, _| json!({
+            "method": {
+                "type": dice.pick(&["Exact", "RegularExpression", "Glob"]),
+                "service": dice.pick(&["a.B", "", "(", "a/b"]),
+                "method": dice.pick(&["Get", "", "Get.*"]),
+            },
+            "headers": [{"name": dice.pick(&["x", "a b"]), "value": "1"}],
+        })),
+        "filters": dice.list(2, |dice, _| filter(dice)),
+        "backendRefs": dice.list(3, backend_ref),
+    })
+}
+
 fn core(api_version: &str, kind: &str, dice: &mut Dice<'_>, mut object: Value) -> Value {
     object["apiVersion"] = json!(api_version);
     object["kind"] = json!(kind);
@@ -279,6 +300,7 @@ fn service(dice: &mut Dice<'_>) -> Value {
         json!({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 81, "targetPort": "b"}]}),
         json!({"ports": [{"port": 80, "appProtocol": "kubernetes.io/wss"}]}),
         json!({"ports": [{"name": "a", "port": 80}, {"name": "u", "port": 80, "protocol": "UDP"}]}),
+        json!({"ports": [{"port": 80, "appProtocol": "kubernetes.io/ws"}]}),
         json!({"type": "ExternalName", "externalName": "example.com"}),
         json!({}),
     ]);
@@ -310,7 +332,7 @@ fn grant(dice: &mut Dice<'_>) -> Value {
     let spec = json!({
         "from": [{
             "group": "gateway.networking.k8s.io",
-            "kind": dice.pick(&["HTTPRoute", "Gateway", "TLSRoute", "TCPRoute"]),
+            "kind": dice.pick(&["HTTPRoute", "GRPCRoute", "Gateway", "TLSRoute", "TCPRoute"]),
             "namespace": dice.pick(&NAMESPACES),
         }],
         "to": [{"group": "", "kind": dice.pick(&["Service", "Secret", "ConfigMap"])}],

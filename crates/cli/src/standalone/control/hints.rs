@@ -11,7 +11,7 @@ use super::{CLASS, CONTROLLER};
 use crate::status::remarks::parent_refs;
 
 /// Kinds that are read but not served yet.
-const UNSERVED: [Kind; 2] = [Kind::GrpcRoute, Kind::BackendTlsPolicy];
+const UNSERVED: [Kind; 1] = [Kind::BackendTlsPolicy];
 
 /// Warnings about objects that are in `contents` but not in `listing`.
 pub(super) fn hints(contents: &Contents, listing: &Objects) -> Vec<Finding> {
