@@ -78,7 +78,8 @@ id! {
     TrustBundleId
 }
 id! {
-    /// A route: `<kind>/<namespace>/<name>`, such as `HTTPRoute/default/httpbin`.
+    /// A route: `<kind>/<namespace>/<name>`, such as `HTTPRoute/default/httpbin`. A TLSRoute is two
+    /// where TLS ends at one of its listeners and passes another: the latter ends in `/passthrough`.
     RouteId
 }
 id! {

@@ -225,14 +225,14 @@ impl<'a, K: RouteKind> Route<'a, K> {
         let mut placed: Vec<Placed> = Vec::new();
         for (usage, mut attachments, lowered) in served {
             attachments.sort();
-            let id = format!("{}/{}", K::Spec::KIND, self.key);
+            let mut id = format!("{}/{}", K::Spec::KIND, self.key);
+            // A second one needs an id of its own.
+            if !placed.is_empty() {
+                id += usage.suffix();
+            }
             let route = K::route(self.origin(), attachments, lowered.rules.clone());
             placed.push(Placed {
-                // A second one needs an id of its own.
-                id: RouteId::new(match placed.is_empty() {
-                    true => id,
-                    false => id + usage.suffix(),
-                }),
+                id: RouteId::new(id),
                 route,
                 backends: Arc::clone(&lowered.backends),
             });
