@@ -98,6 +98,11 @@ pub const SUPPORTED: &[Feature] = &[
         "rules/filters-of-backends",
     ),
     feature(
+        "HTTPRouteCORS",
+        "which pages of other origins may read answers",
+        "rules/cors",
+    ),
+    feature(
         "HTTPRouteDestinationPortMatching",
         "parentRefs with a port",
         "attachment/by-port",

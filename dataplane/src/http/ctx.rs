@@ -10,6 +10,7 @@ use portcullis_ir::route::Timeouts;
 use tokio::time::Instant;
 
 use super::attempt::Attempts;
+use super::filter::Cors;
 use super::refusal::Refusal;
 use super::report;
 use super::retry::Policy;
@@ -47,6 +48,8 @@ pub(crate) struct RequestCtx {
     pub(crate) timeouts: Timeouts,
     /// The backendRef chosen for it.
     pub(crate) upstream: Option<Arc<Upstream>>,
+    /// Which pages of other origins may read the answer.
+    pub(crate) cors: Option<Arc<Cors>>,
     /// The endpoint of the attempt under way.
     pub(crate) pick: Option<Pick>,
     /// What its rule says about further attempts.
@@ -81,6 +84,7 @@ impl RequestCtx {
             prefix: None,
             timeouts: Timeouts::default(),
             upstream: None,
+            cors: None,
             pick: None,
             retry: None,
             failed: Vec::new(),

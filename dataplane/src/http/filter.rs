@@ -6,18 +6,23 @@
 //! 1. [`Filters::redirect`]: if there is one, answer [`Redirect::location`] and stop.
 //! 2. [`Filters::rewrite`]: the path and Host that the backend sees.
 //! 3. [`Filters::request_headers`], then the backend, then [`Filters::response_headers`].
+//! 4. [`Filters::cors`]: it answers preflights itself, and has the last word on every answer.
 //!
 //! Invariant: whatever a user wrote, no header or URI made here is malformed, and none of the
 //! fields that delimit messages can be changed.
 
+pub mod cors;
 pub mod headers;
 pub mod path;
 mod pingora;
 pub mod redirect;
 pub mod rewrite;
 
+use std::sync::Arc;
+
 use portcullis_ir::filter::Filter;
 
+pub use cors::Cors;
 pub use headers::{HeaderEdits, HeaderFields};
 pub use redirect::{Redirect, RequestFacts};
 pub use rewrite::Rewrite;
@@ -29,6 +34,7 @@ pub struct Filters {
     response_headers: HeaderEdits,
     redirect: Option<Redirect>,
     rewrite: Option<Rewrite>,
+    cors: Option<Arc<Cors>>,
 }
 
 impl Filters {
@@ -57,7 +63,13 @@ impl Filters {
                         .get_or_insert_default()
                         .merge(Rewrite::compile(rewrite));
                 }
-                Filter::Mirror(_) | Filter::Cors(_) => {}
+                // The last word on an answer is the rule's, which is further outside.
+                Filter::Cors(cors) => {
+                    filters
+                        .cors
+                        .get_or_insert_with(|| Arc::new(Cors::compile(cors)));
+                }
+                Filter::Mirror(_) => {}
             }
         }
         filters
@@ -66,6 +78,11 @@ impl Filters {
     /// The redirect to answer with instead of asking a backend.
     pub fn redirect(&self) -> Option<&Redirect> {
         self.redirect.as_ref()
+    }
+
+    /// Which pages of other origins may read answers.
+    pub fn cors(&self) -> Option<&Arc<Cors>> {
+        self.cors.as_ref()
     }
 
     /// What the backend sees instead of the request's path and Host.

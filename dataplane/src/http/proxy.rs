@@ -62,9 +62,17 @@ impl Gateway {
                 spot,
                 status,
                 location,
+                cors,
             } => {
                 ctx.spot = Some(spot);
-                let sent = respond::redirect(session, Some(&connection), status, location).await;
+                ctx.cors = cors;
+                let sent = respond::redirect(session, ctx, status, location).await;
+                sent.map(|()| Admission::Answered)
+                    .map_err(|_| Refusal::ClientGone)
+            }
+            Choice::Preflight { spot, cors } => {
+                ctx.spot = Some(spot);
+                let sent = respond::preflight(session, Some(&connection), &cors).await;
                 sent.map(|()| Admission::Answered)
                     .map_err(|_| Refusal::ClientGone)
             }
@@ -89,10 +97,12 @@ fn check_head(session: &Session) -> std::result::Result<(), Refusal> {
 fn note_refused(ctx: &mut RequestCtx, refused: Refused) -> Refusal {
     let Refused {
         spot,
+        cors,
         refusal,
         detail,
     } = refused;
     ctx.spot = spot;
+    ctx.cors = cors;
     ctx.detail = detail;
     refusal
 }
@@ -103,6 +113,7 @@ fn note_forward(ctx: &mut RequestCtx, forward: Forward) {
         timeouts,
         retry,
         upstream,
+        cors,
         prefix,
     } = forward;
     ctx.spot = Some(spot);
@@ -110,6 +121,7 @@ fn note_forward(ctx: &mut RequestCtx, forward: Forward) {
     ctx.retry = retry;
     limit_request(ctx);
     ctx.upstream = Some(upstream);
+    ctx.cors = cors;
     ctx.prefix = prefix;
 }
 
@@ -179,7 +191,7 @@ impl ProxyHttp for Gateway {
             Ok(Admission::Answered) => Ok(true),
             Err(refusal) => {
                 ctx.refusal = Some(refusal);
-                respond::refuse(session, ctx.connection.as_deref(), refusal).await?;
+                respond::refuse(session, ctx, refusal).await?;
                 Ok(true)
             }
         }
@@ -280,6 +292,11 @@ impl ProxyHttp for Gateway {
         if let Some(upstream) = &ctx.upstream {
             upstream.filters.response_headers().apply(response);
         }
+        if let Some(cors) = &ctx.cors
+            && !tunnel
+        {
+            cors.decorate(&session.req_header().headers, response);
+        }
         if ctx
             .connection
             .as_ref()
@@ -346,7 +363,7 @@ impl ProxyHttp for Gateway {
         tracing::debug!(%error, ?refusal, "request failed");
         if !has_answered(session) {
             // An error means that the client is gone, which is nothing to act on.
-            let _ = respond::refuse(session, ctx.connection.as_deref(), refusal).await;
+            let _ = respond::refuse(session, ctx, refusal).await;
         }
         let error_code = refusal.status().map_or(0, |status| status.as_u16());
         FailToProxy {

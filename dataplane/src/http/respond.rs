@@ -7,13 +7,15 @@ use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
+use super::ctx::RequestCtx;
+use super::filter::Cors;
 use super::refusal::{Afterwards, Refusal};
 use crate::listener::connection::Connection;
 
 /// Sends the answer for `refusal`, if there is still somebody to send it to.
 pub(crate) async fn refuse(
     session: &mut Session,
-    connection: Option<&Connection>,
+    ctx: &RequestCtx,
     refusal: Refusal,
 ) -> Result<()> {
     let Some(status) = refusal.status() else {
@@ -22,25 +24,46 @@ pub(crate) async fn refuse(
     let mut head = ResponseHeader::build(status, Some(4))?;
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     head.insert_header(header::CONTENT_TYPE, text)?;
-    answer(
-        session,
-        connection,
-        head,
-        refusal.body(),
-        refusal.afterwards(),
-    )
-    .await
+    decorate(session, ctx, &mut head);
+    let connection = ctx.connection.as_deref();
+    let (body, afterwards) = (refusal.body(), refusal.afterwards());
+    answer(session, connection, head, body, afterwards).await
 }
 
 /// Sends a redirect.
 pub(crate) async fn redirect(
     session: &mut Session,
-    connection: Option<&Connection>,
+    ctx: &RequestCtx,
     status: StatusCode,
     location: HeaderValue,
 ) -> Result<()> {
     let mut head = ResponseHeader::build(status, Some(4))?;
     head.insert_header(header::LOCATION, location)?;
+    decorate(session, ctx, &mut head);
+    let connection = ctx.connection.as_deref();
+    answer(session, connection, head, "", Afterwards::KeepAlive).await
+}
+
+/// A page that may read a backend's answers may read ours, and is told why there is no other.
+fn decorate(session: &Session, ctx: &RequestCtx, head: &mut ResponseHeader) {
+    if let Some(cors) = &ctx.cors {
+        cors.decorate(&session.req_header().headers, head);
+    }
+}
+
+/// Answers a preflight.
+///
+/// "The status code of a successful response to a "preflight" request is always an OK status (i.e.,
+/// 204 or 200). If the request `Origin` does not match the configured allowed origins, the gateway
+/// returns 204/200 response but doesn't set the relevant cross-origin response headers."
+/// (`HTTPCORSFilter.AllowOrigins`)
+pub(crate) async fn preflight(
+    session: &mut Session,
+    connection: Option<&Connection>,
+    cors: &Cors,
+) -> Result<()> {
+    let mut head = ResponseHeader::build(StatusCode::NO_CONTENT, Some(8))?;
+    cors.answer_preflight(&session.req_header().headers, &mut head);
     answer(session, connection, head, "", Afterwards::KeepAlive).await
 }
 
@@ -51,7 +74,11 @@ async fn answer(
     body: &'static str,
     afterwards: Afterwards,
 ) -> Result<()> {
-    head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    // "A server MUST NOT send a Content-Length header field in any response with a status code of
+    // 1xx (Informational) or 204 (No Content)" (RFC 9110 section 8.6).
+    if head.status != StatusCode::NO_CONTENT {
+        head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    }
     let leaving = connection.is_some_and(Connection::is_leaving);
     if leaving || afterwards != Afterwards::KeepAlive {
         session.set_keepalive(None);

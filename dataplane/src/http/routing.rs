@@ -7,7 +7,7 @@ use portcullis_ir::route::Timeouts;
 use portcullis_ir::{BackendId, ListenerId, ObjectKey, Snapshot};
 use portcullis_table::{Attach, ForwardSite, Parts, RuleSite, Table};
 
-use super::filter::{Filters, Redirect};
+use super::filter::{Cors, Filters, Redirect};
 use super::retry::Policy;
 use super::spot::Spot;
 use crate::metrics::GatewayMetrics;
@@ -42,6 +42,9 @@ pub(crate) struct Action {
     pub(crate) retry: Option<Arc<Policy>>,
     /// The answer; no backend is asked.
     pub(crate) redirect: Option<Redirect>,
+    /// Which pages of other origins may read answers. Preflights are answered by it, and no backend
+    /// is asked.
+    pub(crate) cors: Option<Arc<Cors>>,
 }
 
 /// A backendRef of a rule.
@@ -95,6 +98,7 @@ impl Attach for Carrier<'_> {
             timeouts: site.rule.timeouts,
             retry: site.rule.retry.as_ref().map(Policy::new).map(Arc::new),
             redirect: before_backend.redirect().cloned(),
+            cors: before_backend.cors().cloned(),
         }
     }
 

@@ -13,7 +13,8 @@ use portcullis_table::{
     Rule, Selected,
 };
 
-use super::filter::{Redirect, RequestFacts};
+use super::filter::cors::is_preflight;
+use super::filter::{Cors, Redirect, RequestFacts};
 use super::refusal::Refusal;
 use super::retry::Policy;
 use super::routing::{Action, Carried, Upstream};
@@ -30,7 +31,10 @@ pub(crate) enum Choice {
         spot: Arc<Spot>,
         status: http::StatusCode,
         location: http::HeaderValue,
+        cors: Option<Arc<Cors>>,
     },
+    /// A browser asks for leave to send a request, and is answered by the filter.
+    Preflight { spot: Arc<Spot>, cors: Arc<Cors> },
 }
 
 /// Where a request is forwarded to.
@@ -39,6 +43,7 @@ pub(crate) struct Forward {
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Option<Arc<Policy>>,
     pub(crate) upstream: Arc<Upstream>,
+    pub(crate) cors: Option<Arc<Cors>>,
     /// How many bytes of the path the match's prefix took.
     pub(crate) prefix: Option<usize>,
 }
@@ -46,6 +51,7 @@ pub(crate) struct Forward {
 /// A refusal, with what was found before it.
 pub(crate) struct Refused {
     pub(crate) spot: Option<Arc<Spot>>,
+    pub(crate) cors: Option<Arc<Cors>>,
     pub(crate) refusal: Refusal,
     /// What the refusal leaves open.
     pub(crate) detail: Option<Arc<str>>,
@@ -55,6 +61,7 @@ impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self {
             spot: None,
+            cors: None,
             refusal,
             detail: None,
         }
@@ -82,9 +89,6 @@ pub(crate) fn choose(
         PathMatched::Prefix { length } => Some(length),
         PathMatched::Exact | PathMatched::Regex | PathMatched::Call => None,
     };
-    let Some(redirect) = &rule.attached.redirect else {
-        return forward(rule, prefix);
-    };
     let facts = RequestFacts {
         scheme: scheme(&listener.protocol),
         listener_port: connection.port,
@@ -92,7 +96,7 @@ pub(crate) fn choose(
         uri: &request.uri,
         prefix: prefix.and_then(|length| request.uri.path().get(..length)),
     };
-    answer(redirect, &facts, &rule.attached.spot)
+    dispatch(rule, request, &facts, prefix)
 }
 
 fn refused(spot: &Arc<Spot>, refusal: Refusal) -> Refused {
@@ -102,39 +106,74 @@ fn refused(spot: &Arc<Spot>, refusal: Refusal) -> Refused {
     }
 }
 
-fn forward(rule: &Rule<Carried>, prefix: Option<usize>) -> Result<Choice, Refused> {
+/// What the rule does with a request: its own filters first, then those of the backendRef whose
+/// turn it is.
+fn dispatch(
+    rule: &Rule<Carried>,
+    request: &RequestHeader,
+    facts: &RequestFacts<'_>,
+    prefix: Option<usize>,
+) -> Result<Choice, Refused> {
     let Action {
         spot,
         timeouts,
         retry,
-        redirect: _,
+        redirect,
+        cors,
     } = &rule.attached;
+    if let Some(choice) = answer(redirect.as_ref(), cors.as_ref(), request, facts, spot) {
+        return choice;
+    }
     match rule.backends.pick() {
-        Destination::Backend(upstream) => Ok(Choice::Forward(Forward {
-            spot: Arc::clone(spot),
-            timeouts: *timeouts,
-            retry: retry.clone(),
-            upstream: Arc::clone(upstream),
-            prefix,
-        })),
+        Destination::Backend(upstream) => {
+            let filters = &upstream.filters;
+            let cors = filters.cors();
+            let answered = answer(filters.redirect(), cors, request, facts, spot);
+            answered.unwrap_or_else(|| {
+                Ok(Choice::Forward(Forward {
+                    spot: Arc::clone(spot),
+                    timeouts: *timeouts,
+                    retry: retry.clone(),
+                    upstream: Arc::clone(upstream),
+                    cors: cors.cloned(),
+                    prefix,
+                }))
+            })
+        }
         Destination::Invalid { reason } => Err(Refused {
             detail: Some(reason.as_str().into()),
+            cors: cors.clone(),
             ..refused(spot, Refusal::InvalidBackend)
         }),
     }
 }
 
+/// The answer that filters have themselves, if they have one. A preflight comes first: a browser
+/// follows no redirect of one.
 fn answer(
-    redirect: &Redirect,
+    redirect: Option<&Redirect>,
+    cors: Option<&Arc<Cors>>,
+    request: &RequestHeader,
     facts: &RequestFacts<'_>,
     spot: &Arc<Spot>,
-) -> Result<Choice, Refused> {
+) -> Option<Result<Choice, Refused>> {
+    if let Some(cors) = cors
+        && is_preflight(&request.method, &request.headers)
+    {
+        return Some(Ok(Choice::Preflight {
+            spot: Arc::clone(spot),
+            cors: Arc::clone(cors),
+        }));
+    }
+    let redirect = redirect?;
     let location = redirect.location(facts);
-    Ok(Choice::Redirect {
+    let location = location.map_err(|_| refused(spot, Refusal::BadTarget));
+    Some(location.map(|location| Choice::Redirect {
         spot: Arc::clone(spot),
         status: redirect.status(),
-        location: location.map_err(|_| refused(spot, Refusal::BadTarget))?,
-    })
+        location,
+        cors: cors.cloned(),
+    }))
 }
 
 fn scheme(protocol: &ListenerProtocol) -> HttpScheme {

@@ -6,6 +6,7 @@ mod backend;
 mod backends;
 mod certs;
 mod client;
+mod filters;
 mod heads;
 mod http1;
 mod http2;

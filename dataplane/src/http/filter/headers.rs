@@ -25,6 +25,8 @@ pub trait HeaderFields {
     fn add(&mut self, name: &HeaderName, value: &HeaderValue);
     /// Removes every value of `name`.
     fn remove(&mut self, name: &HeaderName);
+    /// Tells each name that there is once.
+    fn each_name(&self, tell: &mut dyn FnMut(&HeaderName));
 }
 
 impl HeaderEdits {
@@ -103,6 +105,10 @@ impl HeaderFields for HeaderMap {
 
     fn remove(&mut self, name: &HeaderName) {
         HeaderMap::remove(self, name);
+    }
+
+    fn each_name(&self, tell: &mut dyn FnMut(&HeaderName)) {
+        self.keys().for_each(tell);
     }
 }
 

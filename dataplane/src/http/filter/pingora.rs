@@ -20,6 +20,10 @@ macro_rules! header_fields {
             fn remove(&mut self, name: &HeaderName) {
                 let _ = self.remove_header(name);
             }
+
+            fn each_name(&self, tell: &mut dyn FnMut(&HeaderName)) {
+                self.headers.keys().for_each(tell);
+            }
         }
     };
 }
