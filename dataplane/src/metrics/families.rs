@@ -265,13 +265,14 @@ impl View {
 
     /// Of TLSRoutes and TCPRoutes that have taken a connection.
     fn forwards(&self, out: &mut Exposition) {
+        type Read = fn(&ForwardMetrics) -> &Counter;
         let mut family = out.family(
             "portcullis_tcp_connections_active",
             Kind::Gauge,
             "Connections of layer 4 routes that are connected to a backend now.",
         );
         self.each_forward(|labels, metrics| family.sample(&labels, metrics.active.value()));
-        let counters: [(_, _, fn(&ForwardMetrics) -> &Counter); 3] = [
+        let counters: [(_, _, Read); 3] = [
             (
                 "portcullis_tcp_connections_total",
                 "Connections that layer 4 routes took.",

@@ -316,6 +316,3 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -17,18 +17,18 @@ use crate::backend::{TestBackend, custom, refusing};
 use crate::snapshot::{Plane, Scene, backend_id, config, listener_id, scene};
 
 /// A backend whose connections the test holds.
-struct Held {
-    backend: TestBackend,
+pub(crate) struct Held {
+    pub(crate) backend: TestBackend,
     accepted: Mutex<mpsc::Receiver<TcpStream>>,
 }
 
 impl Held {
-    async fn next(&self) -> TcpStream {
+    pub(crate) async fn next(&self) -> TcpStream {
         self.accepted.lock().await.recv().await.unwrap()
     }
 }
 
-async fn held() -> Held {
+pub(crate) async fn held() -> Held {
     let (sender, accepted) = mpsc::channel(64);
     let backend = custom(move |stream, _| {
         let sender = sender.clone();
@@ -81,6 +81,7 @@ fn reset(stream: TcpStream) {
     SockRef::from(&stream)
         .set_linger(Some(Duration::ZERO))
         .unwrap();
+    drop(stream);
 }
 
 async fn is_reset(stream: &mut TcpStream) -> bool {

@@ -16,7 +16,7 @@ use crate::certs::{Client, ca, client, version1_client};
 use crate::client::{Connection, Reply, get_request};
 use crate::snapshot::{Plane, Scene, scene};
 
-const VERSIONS: [&[&rustls::SupportedProtocolVersion]; 2] =
+pub(crate) const VERSIONS: [&[&rustls::SupportedProtocolVersion]; 2] =
     [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
 
 pub(crate) async fn connect(

@@ -34,7 +34,7 @@ use crate::stream::socket::Socket;
 /// A connection whose listener is known, and on which TLS has begun if it ends here.
 enum Arrived {
     Http {
-        stream: TlsStream<TcpStream>,
+        stream: Box<TlsStream<TcpStream>>,
         listener: ListenerId,
         terminator: Arc<Terminator>,
     },
@@ -73,7 +73,7 @@ pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &En
             };
             let tls = tls_session(session, listener, terminator, server_name);
             let connection = Connection::new(entrance, peer, Some(tls), version);
-            let transport = Transport::Tls(Box::new(stream));
+            let transport = Transport::Tls(stream);
             serve_http(transport, BytesMut::new(), connection, entrance).await;
         }
         Ok(Arrived::Bytes { client, chosen }) => {
@@ -163,7 +163,7 @@ async fn arrive(
     let chosen = choose(&live.load(), entrance, server_name.as_deref());
     match chosen {
         Ok(Chosen::Http(listener, terminator)) => Ok(Arrived::Http {
-            stream: finish(*accepted, stream, &terminator).await?,
+            stream: Box::new(finish(*accepted, stream, &terminator).await?),
             listener,
             terminator,
         }),
