@@ -63,6 +63,8 @@ keyword! {
         HostnameConflict = "HostnameConflict",
         IncompatibleFilters = "IncompatibleFilters",
         Invalid = "Invalid",
+        /// Ours: the specification does not say by which word a backendRef is invalid whose policy is.
+        InvalidBackendTlsPolicy = "InvalidBackendTLSPolicy",
         InvalidCaCertificateKind = "InvalidCACertificateKind",
         InvalidCaCertificateRef = "InvalidCACertificateRef",
         InvalidCertificateRef = "InvalidCertificateRef",

@@ -10,10 +10,12 @@ use portcullis_api::core::{Service, ServicePort};
 use portcullis_api::route::BackendRef;
 use portcullis_api::status::ConditionReason;
 use portcullis_ir::backend::BackendTarget;
+use portcullis_ir::tls::BackendTls;
 use portcullis_ir::{Backend, BackendId, BackendProtocol};
 
 use crate::facts::{Fact, Readers};
 use crate::grants::{Permission, Referrer, missing_grant};
+use crate::policies::{self, Bundles, Reading};
 use crate::problem::Problem;
 use crate::tls::termination::group_kind;
 use crate::world::World;
@@ -45,6 +47,15 @@ impl Usage {
         }
     }
 
+    /// Whether a BackendTLSPolicy has a say in it: TLS that is passed on is the client's own, and
+    /// "BackendTLSPolicy applies only to TCP traffic". (GEP-1897)
+    pub(crate) fn may_use_tls(self) -> bool {
+        match self {
+            Self::Http | Self::Grpc | Self::Stream => true,
+            Self::Passthrough | Self::Datagram => false,
+        }
+    }
+
     /// The protocol of the port of a Service.
     fn transport(self) -> &'static str {
         match self {
@@ -63,10 +74,26 @@ pub(crate) struct Backends {
 
 #[derive(Debug)]
 struct Known {
-    service: ObjectKey,
-    port: u16,
-    usage: Usage,
-    backend: Result<Arc<Backend>, Problem>,
+    origin: Origin,
+    backend: Result<Resolved, Problem>,
+}
+
+/// What a backend is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) service: ObjectKey,
+    /// The port of the Service, there or not.
+    pub(crate) port: u16,
+    pub(crate) usage: Usage,
+}
+
+/// A backend that can be had.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Resolved {
+    /// Without a client certificate: Gateways differ in that.
+    pub(crate) backend: Arc<Backend>,
+    /// The CA bundles that it names.
+    pub(crate) bundles: Bundles,
 }
 
 /// What became of the backends whose objects changed.
@@ -80,8 +107,13 @@ pub(crate) struct Reread {
 
 impl Backends {
     /// A backend that [`Backends::resolve`] gave out.
-    pub(crate) fn find(&self, id: &BackendId) -> Option<&Arc<Backend>> {
+    pub(crate) fn find(&self, id: &BackendId) -> Option<&Resolved> {
         self.known.get(id)?.backend.as_ref().ok()
+    }
+
+    /// What a backend that some route looks at is made of, be it there or not.
+    pub(crate) fn origin(&self, id: &BackendId) -> Option<&Origin> {
+        Some(&self.known.get(id)?.origin)
     }
 
     /// Works out again what has looked at one of these facts.
@@ -92,8 +124,7 @@ impl Backends {
             let Some(known) = self.known.get_mut(&id) else {
                 continue;
             };
-            let (backend, asked) =
-                world.watch(|| read(world, &known.service, known.port, known.usage));
+            let (backend, asked) = world.watch(|| read(world, &known.origin));
             self.readers.record(&id, asked);
             if backend == known.backend {
                 continue;
@@ -147,7 +178,12 @@ impl Backends {
         let known = self.known.get_key_value(&id);
         let known = known.map(|(id, it)| (id.clone(), it.backend.as_ref().err().cloned()));
         let (id, verdict) = known.unwrap_or_else(|| {
-            let verdict = self.learn(world, &id, (key, port), usage);
+            let origin = Origin {
+                service: key,
+                port,
+                usage,
+            };
+            let verdict = self.learn(world, &id, origin);
             (id, verdict)
         });
         world.note(Fact::Backend(id.clone()));
@@ -155,55 +191,90 @@ impl Backends {
     }
 
     /// Reads a backend for the first time. Answers why it cannot be had.
-    fn learn(
-        &mut self,
-        world: &World<'_>,
-        id: &BackendId,
-        (service, port): (ObjectKey, u16),
-        usage: Usage,
-    ) -> Option<Problem> {
-        let (backend, asked) = world.watch(|| read(world, &service, port, usage));
+    fn learn(&mut self, world: &World<'_>, id: &BackendId, origin: Origin) -> Option<Problem> {
+        let (backend, asked) = world.watch(|| read(world, &origin));
         self.readers.record(id, asked);
         let verdict = backend.as_ref().err().cloned();
-        let known = Known {
-            service,
-            port,
-            usage,
-            backend,
-        };
-        self.known.insert(id.clone(), known);
+        self.known.insert(id.clone(), Known { origin, backend });
         verdict
     }
 }
 
-fn read(
-    world: &World<'_>,
-    key: &ObjectKey,
-    port: u16,
-    usage: Usage,
-) -> Result<Arc<Backend>, Problem> {
+fn read(world: &World<'_>, origin: &Origin) -> Result<Resolved, Problem> {
+    let Origin {
+        service: key,
+        port,
+        usage,
+    } = origin;
     let Some(service) = world.service(key) else {
         return Err(not_found(format!("Service {key} does not exist")));
     };
-    let service_port = service_port(service, port, usage);
-    if let Some(name) = external_name(service) {
-        return Ok(Arc::new(Backend {
-            protocol: protocol(key, service_port, usage)?,
-            tls: None,
-            endpoints: endpoints::external(name, port, service_port),
-        }));
-    }
-    let Some(service_port) = service_port else {
-        return Err(not_found(format!(
-            "Service {key} has no port {port}{}",
-            ports_in_words(service)
-        )));
+    let service_port = service_port(service, *port, *usage);
+    let endpoints = match (external_name(service), service_port) {
+        (Some(name), service_port) => endpoints::external(name, *port, service_port),
+        (None, Some(service_port)) => endpoints::ready(&world.slices(key), service_port),
+        (None, None) => {
+            return Err(not_found(format!(
+                "Service {key} has no port {port}{}",
+                ports_in_words(service)
+            )));
+        }
     };
-    Ok(Arc::new(Backend {
-        protocol: protocol(key, Some(service_port), usage)?,
-        tls: None,
-        endpoints: endpoints::ready(&world.slices(key), service_port),
-    }))
+    let (tls, bundles) = tls(world, origin, service_port)?.unzip();
+    let security = if tls.is_some() {
+        Security::Tls
+    } else {
+        Security::Clear
+    };
+    let backend = Backend {
+        protocol: protocol(key, service_port, *usage, security)?,
+        tls: tls.map(Arc::new),
+        endpoints,
+    };
+    Ok(Resolved {
+        backend: Arc::new(backend),
+        bundles: bundles.unwrap_or_default(),
+    })
+}
+
+/// How a backend is reached over TLS, and the CA bundles that takes.
+///
+/// An HTTPBackendRef is invalid if "a BackendTLSPolicy is present that refers to the Service, and
+/// the implementation is unable to meet the requirement". (`HTTPBackendRef.BackendRef`)
+fn tls(
+    world: &World<'_>,
+    origin: &Origin,
+    port: Option<&ServicePort>,
+) -> Result<Option<(BackendTls, Bundles)>, Problem> {
+    if !origin.usage.may_use_tls() {
+        return Ok(None);
+    }
+    let Some((name, policy)) = policies::in_force(world, &origin.service, port) else {
+        return Ok(None);
+    };
+    let Reading {
+        tls,
+        bundles,
+        unresolved: _,
+    } = policies::read(world, name, policy);
+    let tls = tls.map_err(|Problem { reason: _, message }| {
+        Problem::new(
+            ConditionReason::InvalidBackendTlsPolicy,
+            format!(
+                "Service {} is not connected to, because its BackendTLSPolicy {name} is not \
+                 valid: {message}",
+                origin.service
+            ),
+        )
+    })?;
+    Ok(Some((tls, bundles)))
+}
+
+/// Whether a backend is reached over TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Security {
+    Clear,
+    Tls,
 }
 
 /// The target of a resolution. "When a HTTPBackendRef is invalid, 500 status codes MUST be returned
@@ -243,7 +314,7 @@ fn service_port(service: &Service, port: u16, usage: Usage) -> Option<&ServicePo
 }
 
 /// "Default is TCP." (`ServicePort.Protocol`)
-fn transport(port: &ServicePort) -> &str {
+pub(crate) fn transport(port: &ServicePort) -> &str {
     port.protocol.as_deref().unwrap_or("TCP")
 }
 
@@ -265,6 +336,7 @@ fn protocol(
     key: &ObjectKey,
     port: Option<&ServicePort>,
     usage: Usage,
+    security: Security,
 ) -> Result<BackendProtocol, Problem> {
     let unsupported = |what: String| {
         Err(Problem::new(
@@ -286,10 +358,13 @@ fn protocol(
     let Some(port) = port else {
         return Ok(plain);
     };
-    match port.app_protocol.as_deref() {
-        Some("kubernetes.io/h2c") => Ok(BackendProtocol::H2c),
-        Some(tls @ ("kubernetes.io/wss" | "https" | "wss")) => unsupported(format!(
-            "port {} speaks {tls} (appProtocol), and TLS to backends is not supported yet",
+    match (port.app_protocol.as_deref(), security) {
+        (Some("kubernetes.io/h2c"), _) => Ok(BackendProtocol::H2c),
+        // `kubernetes.io/wss` on an HTTPRoute: "Only if there is a corresponding
+        // `BackendTLSPolicy`". (GEP-1911)
+        (Some(tls), Security::Clear) if is_tls(tls) => unsupported(format!(
+            "port {} speaks {tls} (appProtocol), and no BackendTLSPolicy says whose certificate \
+             to accept; make one for the Service",
             port.port
         )),
         Some("kubernetes.io/ws") if usage == Usage::Grpc => unsupported(format!(
@@ -299,4 +374,12 @@ fn protocol(
         // `kubernetes.io/ws`, `http`, and the many names that tell nothing to an HTTP gateway.
         _ => Ok(plain),
     }
+}
+
+/// Whether an `appProtocol` is one over TLS. Names of IANA's registry have no case.
+fn is_tls(app_protocol: &str) -> bool {
+    let names = ["kubernetes.io/wss", "https", "wss"];
+    names
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(app_protocol))
 }

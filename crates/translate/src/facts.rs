@@ -19,6 +19,10 @@ pub(crate) enum Fact {
     Slices(ObjectKey),
     /// The ListenerSets that name a Gateway.
     Sets(ObjectKey),
+    /// The BackendTLSPolicies about a Service.
+    Policies(ObjectKey),
+    /// The Gateways whose routes name a Service.
+    Users(ObjectKey),
     /// What routes see of a Gateway or ListenerSet.
     Parent(Owner),
     /// Whether a backend can be had; not its endpoints.

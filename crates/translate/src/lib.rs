@@ -25,6 +25,7 @@ mod listeners;
 mod matches;
 mod namespaces;
 mod output;
+mod policies;
 mod problem;
 mod routes;
 mod translator;

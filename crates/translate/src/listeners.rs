@@ -23,7 +23,7 @@ use crate::infra::parameters::{self, Parameters};
 use crate::inputs::Options;
 use crate::namespaces;
 use crate::problem::Problem;
-use crate::tls::backend::client_certificate;
+use crate::tls::backend::{ClientCertificate, client_certificate};
 use crate::tls::credentials::Credentials;
 use crate::tls::termination::TlsFacts;
 use crate::world::World;
@@ -37,8 +37,8 @@ pub(crate) struct GatewayDraft<'a> {
     pub(crate) class_refused: Option<Problem>,
     /// How its data planes are to be run, or why that cannot be said.
     pub(crate) parameters: Result<Parameters, Problem>,
-    /// Why its backend client certificate cannot be used.
-    pub(crate) client_certificate: Option<Problem>,
+    /// What it shows to backends.
+    pub(crate) client_certificate: ClientCertificate,
     /// Every listener, in the specification's precedence: "1. "parent" Gateway 2. ListenerSet
     /// ordered by creation time (oldest first) 3. ListenerSet ordered alphabetically by
     /// "{namespace}/{name}"." (`ListenerSetSpec.Listeners`)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_api::Kind;
 use portcullis_api::gateway::{GatewayClassStatus, GatewayStatus};
 use portcullis_api::listener_set::ListenerSetStatus;
-use portcullis_api::status::RouteStatus;
+use portcullis_api::status::{PolicyStatus, RouteStatus};
 use portcullis_ir::{SharedMap, Snapshot};
 
 use crate::infra::Infra;
@@ -64,6 +64,9 @@ pub struct Statuses {
     pub tcp_routes: StatusMap<RouteStatus>,
     /// UDPRoutes, likewise.
     pub udp_routes: StatusMap<RouteStatus>,
+    /// BackendTLSPolicies about Services that routes on those Gateways name, or did: then without
+    /// entries.
+    pub backend_tls_policies: StatusMap<PolicyStatus>,
 }
 
 impl Statuses {
@@ -78,6 +81,7 @@ impl Statuses {
             tls_routes,
             tcp_routes,
             udp_routes,
+            backend_tls_policies: _,
         } = self;
         [
             (Kind::HttpRoute, http_routes),
@@ -104,7 +108,8 @@ impl Statuses {
 /// Statuses by the objects they are of.
 pub type StatusMap<S> = SharedMap<portcullis_api::ObjectKey, Arc<S>>;
 
-/// A Gateway's snapshot without routes and backends. What is equal in the one before is shared.
+/// A Gateway's snapshot without routes and backends, and without the CA bundles of backends. What is
+/// equal in the one before is shared.
 pub(crate) fn bare(
     key: portcullis_ir::ObjectKey,
     draft: &GatewayDraft<'_>,
@@ -128,15 +133,17 @@ pub(crate) fn bare(
         }
         snapshot.listeners.insert(listener.id.clone(), lowered);
     }
+    let shown = draft.client_certificate.named.iter().cloned();
+    snapshot.certificates.extend(shown);
     if let Some(before) = before {
         share(&mut snapshot.listeners, &before.listeners);
         share(&mut snapshot.certificates, &before.certificates);
-        share(&mut snapshot.trust_bundles, &before.trust_bundles);
     }
     snapshot
 }
 
-fn share<K: Ord, V: PartialEq>(map: &mut SharedMap<K, V>, before: &SharedMap<K, V>) {
+/// Puts an equal map of before in the place of a new one.
+pub(crate) fn share<K: Ord, V: PartialEq>(map: &mut SharedMap<K, V>, before: &SharedMap<K, V>) {
     if map == before {
         map.clone_from(before);
     }

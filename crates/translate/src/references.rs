@@ -8,7 +8,9 @@
 //!
 //! What is looked for and missing is reached just as well: its coming is a change.
 
+mod concern;
 mod outgoing;
+mod policies;
 mod significance;
 #[cfg(test)]
 mod tests;
@@ -16,9 +18,11 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_api::route::ParentReference;
-use portcullis_api::{AnyObject, Gateway, Kind, ListenerSet, ObjectKey, Objects};
+use portcullis_api::{AnyObject, BackendTlsPolicy, Gateway, Kind, ListenerSet, ObjectKey, Objects};
 
+pub use self::concern::Concern;
 use self::outgoing::{AnyRoute, Outgoing};
+use self::policies::Policies;
 use self::significance::is_same;
 
 /// Whether a change can make a difference to what is translated.
@@ -51,6 +55,8 @@ pub struct References {
     named: BTreeMap<Subject, Outgoing>,
     /// How often each subject is named.
     counts: BTreeMap<Subject, usize>,
+    /// Every policy, whether anything of ours reaches it or not.
+    policies: Policies,
     /// How many of our objects choose namespaces by their labels.
     selecting: usize,
     /// Whether `classes` and `parents` may no longer be what the objects say.
@@ -66,6 +72,7 @@ impl References {
             parents: BTreeSet::new(),
             named: BTreeMap::new(),
             counts: BTreeMap::new(),
+            policies: Policies::default(),
             selecting: 0,
             is_stale: false,
         }
@@ -76,6 +83,9 @@ impl References {
         let Some(object) = new.or(old) else {
             return Relevance::Irrelevant;
         };
+        if let AnyObject::BackendTlsPolicy(_) = object {
+            self.policies.learn(&object.key(), new.and_then(policy_of));
+        }
         let states = [old, new];
         let reached = states.into_iter().flatten().any(|it| self.reaches(it));
         let is_same = match (old, new) {
@@ -87,6 +97,7 @@ impl References {
         }
         match object.kind() {
             Kind::GatewayClass | Kind::Gateway | Kind::ListenerSet => self.note_parent(old, new),
+            Kind::BackendTlsPolicy => self.rename_policy(&object.key()),
             kind => {
                 let new = new.filter(|new| self.reaches(new));
                 self.rename(kind, &object.key(), new);
@@ -120,6 +131,9 @@ impl References {
             .map(|(key, _)| (Kind::ListenerSet, key.clone()))
             .collect();
         self.parents.extend(sets);
+        for (key, policy) in &objects.backend_tls_policies {
+            self.policies.learn(key, Some(policy));
+        }
         // Kinds that name nothing come after the routes.
         for object in objects.iter().take_while(|it| it.kind() <= Kind::UdpRoute) {
             if self.reaches(&object) {
@@ -136,29 +150,6 @@ impl References {
             .map(|((kind, key), _)| (kind, key))
             .take_while(move |(other, _)| **other == kind)
             .map(|(_, key)| key)
-    }
-
-    /// The Gateways of ours that themselves, or with one of their ListenerSets, name one of these
-    /// objects.
-    pub fn gateways_that_name<'a>(
-        &self,
-        subjects: impl IntoIterator<Item = (Kind, &'a ObjectKey)>,
-    ) -> BTreeSet<ObjectKey> {
-        let subjects: BTreeSet<Subject> = subjects
-            .into_iter()
-            .map(|(kind, key)| (kind, key.clone()))
-            .collect();
-        if subjects.is_empty() {
-            return BTreeSet::new();
-        }
-        let of_parents = self.named.iter().filter(|(owner, outgoing)| {
-            self.parents.contains(owner) && !outgoing.subjects.is_disjoint(&subjects)
-        });
-        let gateway = |((kind, key), outgoing): (&Subject, &Outgoing)| match kind {
-            Kind::Gateway => Some(key.clone()),
-            _ => outgoing.parent.clone(),
-        };
-        of_parents.filter_map(gateway).collect()
     }
 
     /// Whether an object is one that a translation looks at.
@@ -186,13 +177,9 @@ impl References {
                 let service = outgoing::service_of(slice);
                 service.is_some_and(|key| self.is_named(Kind::Service, key))
             }
-            // Not translated yet; its targets are Services.
             AnyObject::BackendTlsPolicy(policy) => {
-                let namespace = ObjectKey::of(&policy.metadata).namespace;
-                policy.spec.target_refs.iter().any(|target| {
-                    let key = ObjectKey::new(namespace.clone(), target.name.as_str());
-                    self.is_named(Kind::Service, key)
-                })
+                // An entry that we left must go when it concerns none of our Gateways any more.
+                self.is_about_ours(policy) || self.has_entry_in_policy(policy)
             }
             AnyObject::Service(_)
             | AnyObject::Secret(_)
@@ -226,10 +213,27 @@ impl References {
         entries.any(|entry| entry.controller_name == self.controller_name)
     }
 
-    /// Whether our entry came or went in the status of a route that names nothing of ours. Of
-    /// other statuses nothing is read: who writes a status hears of it from the cluster, and must
-    /// not be led to translate again by that.
+    /// Whether a policy is about a Service that something of ours names.
+    fn is_about_ours(&self, policy: &BackendTlsPolicy) -> bool {
+        let key = ObjectKey::of(&policy.metadata);
+        policies::subjects(&key, policy).any(|service| self.counts.contains_key(&service))
+    }
+
+    /// Whether something of ours is in a policy's status.
+    fn has_entry_in_policy(&self, policy: &BackendTlsPolicy) -> bool {
+        let status = policy.status.as_ref();
+        let mut entries = status.into_iter().flat_map(|status| &status.ancestors);
+        entries.any(|entry| entry.controller_name == self.controller_name)
+    }
+
+    /// Whether our entry came or went in the status of a route or policy that has nothing to do with
+    /// ours. Of other statuses nothing is read: who writes a status hears of it from the cluster,
+    /// and must not be led to translate again by that.
     fn leaves_or_finds_entry(&self, old: &AnyObject, new: &AnyObject) -> bool {
+        if let (Some(old), Some(new)) = (policy_of(old), policy_of(new)) {
+            let came_or_went = self.has_entry_in_policy(old) != self.has_entry_in_policy(new);
+            return came_or_went && !self.is_about_ours(new);
+        }
         match (outgoing::route(old), outgoing::route(new)) {
             (Some(old), Some(new)) => {
                 self.has_entry(old) != self.has_entry(new) && !self.is_named_by(new)
@@ -259,35 +263,76 @@ impl References {
 
     /// Replaces what an object names.
     fn rename(&mut self, kind: Kind, key: &ObjectKey, object: Option<&AnyObject>) {
-        let owner = (kind, key.clone());
         let outgoing = object.map(outgoing::of).unwrap_or_default();
+        self.set(&(kind, key.clone()), outgoing);
+    }
+
+    /// Makes a policy name what it does, if something of ours names what it is about, or else
+    /// nothing.
+    fn rename_policy(&mut self, key: &ObjectKey) {
+        let found = self.policies.find(key);
+        let found = found.filter(|(services, _)| {
+            services
+                .iter()
+                .any(|service| self.counts.contains_key(service))
+        });
+        let outgoing = found.map(|(_, outgoing)| outgoing.clone());
+        self.set(
+            &(Kind::BackendTlsPolicy, key.clone()),
+            outgoing.unwrap_or_default(),
+        );
+    }
+
+    fn set(&mut self, owner: &Subject, outgoing: Outgoing) {
+        let mut turned = BTreeSet::new();
         let before = if outgoing.is_empty() {
-            self.named.remove(&owner)
+            self.named.remove(owner)
         } else {
-            self.add(&outgoing);
-            self.named.insert(owner, outgoing)
+            self.add(&outgoing, &mut turned);
+            self.named.insert(owner.clone(), outgoing)
         };
         if let Some(before) = before {
-            self.take(&before);
+            self.take(&before, &mut turned);
+        }
+        let policies = turned
+            .iter()
+            .flat_map(|subject| self.policies.about(subject));
+        for policy in policies.cloned().collect::<BTreeSet<_>>() {
+            self.rename_policy(&policy);
         }
     }
 
-    fn add(&mut self, outgoing: &Outgoing) {
+    /// Adds to `turned` what was not named before.
+    fn add(&mut self, outgoing: &Outgoing, turned: &mut BTreeSet<Subject>) {
         for subject in &outgoing.subjects {
-            *self.counts.entry(subject.clone()).or_default() += 1;
+            let count = self.counts.entry(subject.clone()).or_default();
+            *count += 1;
+            if *count == 1 {
+                turned.insert(subject.clone());
+            }
         }
         self.selecting += usize::from(outgoing.is_selecting);
     }
 
-    fn take(&mut self, outgoing: &Outgoing) {
+    /// Adds to `turned` what is not named any more.
+    fn take(&mut self, outgoing: &Outgoing, turned: &mut BTreeSet<Subject>) {
         for subject in &outgoing.subjects {
             if let Some(count) = self.counts.get_mut(subject) {
                 *count -= 1;
                 if *count == 0 {
                     self.counts.remove(subject);
+                    turned.insert(subject.clone());
                 }
             }
         }
         self.selecting -= usize::from(outgoing.is_selecting);
+    }
+}
+
+/// The object as a policy, if it is one.
+fn policy_of(object: &AnyObject) -> Option<&BackendTlsPolicy> {
+    match object {
+        AnyObject::BackendTlsPolicy(policy) => Some(policy),
+        _ => None,
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod class;
 pub(crate) mod gateway;
 pub(crate) mod listener;
 pub(crate) mod listener_set;
+pub(crate) mod policy;
 mod reach;
 pub(crate) mod route;
 mod transition;

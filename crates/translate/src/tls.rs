@@ -4,6 +4,7 @@
 //! [`UnusableCertificate`] and [`UnusableBundle`].
 
 pub(crate) mod backend;
+pub(crate) mod bundles;
 pub(crate) mod credentials;
 mod info;
 mod options;

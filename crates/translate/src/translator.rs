@@ -5,9 +5,11 @@
 //! translation finds out which objects are others in memory, which facts that makes others, and
 //! works out again the pieces that looked at those, in that order: Gateways, of which routes see a
 //! [`Parent`](crate::listeners::Parent) each; backends, of which routes see whether they can be
-//! had; and routes. What comes out equal is kept as it was.
+//! had; routes; and the statuses of policies, which see who uses the backends. What comes out equal
+//! is kept as it was.
 
 mod gateways;
+mod policies;
 mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +19,7 @@ use portcullis_api::{ObjectChange, ObjectKey, Objects};
 use portcullis_ir::SharedMap;
 
 use self::gateways::Gateways;
+use self::policies::Policies;
 use self::routes::Routes;
 use crate::backends::Backends;
 use crate::class;
@@ -42,6 +45,7 @@ pub struct Translator {
     gateways: Gateways,
     backends: Backends,
     routes: Routes,
+    policies: Policies,
     output: Output,
 }
 
@@ -56,6 +60,7 @@ impl Translator {
             gateways: Gateways::default(),
             backends: Backends::default(),
             routes: Routes::default(),
+            policies: Policies::default(),
             output: Output::default(),
         }
     }
@@ -89,8 +94,10 @@ impl Translator {
         };
         let named = changed_routes(&changes);
         let moves = (self.routes).replace(named, &facts, &mut work, &mut self.output.statuses);
+        self.policies.follow(&moves, &self.backends, &mut facts);
         self.gateways.settle(moves, &reread.changed, &self.backends);
         (self.gateways).say(&mut drafting, &mut drafts, observed, &mut self.output);
+        (self.policies).say(&world, &facts, &self.options, &mut self.output.statuses);
 
         self.output.recheck_at = self.gateways.recheck_at();
         self.output.foreign = class::foreign(objects, &self.options);

@@ -7,21 +7,28 @@ use std::sync::Arc;
 use portcullis_api::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
 use portcullis_api::route::Target;
 use portcullis_api::{
-    AnyObject, GatewayClass, GatewayParameters, Kind, ListenerSet, ObjectChange, ObjectKey, Objects,
+    AnyObject, BackendTlsPolicy, GatewayClass, GatewayParameters, Kind, ListenerSet, ObjectChange,
+    ObjectKey, ObjectMeta, Objects,
 };
+use portcullis_ir::tls::TrustBundle;
 
 use crate::facts::Fact;
 use crate::grants::{Grants, Passage, Permission, Referrer};
+use crate::policies;
+use crate::tls::bundles::{Bundles, Source, Store};
 
 /// The label by which an EndpointSlice names its Service.
 pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// What is found by something else than its key.
+/// What is found by something else than its key, or is read once.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     grants: Grants,
     slices: Groups<EndpointSlice>,
     sets: Groups<ListenerSet>,
+    /// By each Service that a policy is about.
+    policies: Groups<BackendTlsPolicy>,
+    bundles: Bundles,
 }
 
 /// Objects by the object that they belong to.
@@ -36,6 +43,7 @@ impl Index {
             before,
             after,
         } = change;
+        self.bundles.forget(*kind, key);
         let mut facts = vec![Fact::Object(*kind, key.clone())];
         match before {
             Some(AnyObject::ReferenceGrant(old)) => {
@@ -46,6 +54,11 @@ impl Index {
             }
             Some(AnyObject::ListenerSet(old)) => {
                 facts.extend(leave(&mut self.sets, gateway_of(key, old), key).map(Fact::Sets));
+            }
+            Some(AnyObject::BackendTlsPolicy(old)) => {
+                let services = policies::services(key, old);
+                let left = services.map(|it| leave(&mut self.policies, Some(it), key));
+                facts.extend(left.flatten().map(Fact::Policies));
             }
             _ => {}
         }
@@ -60,6 +73,11 @@ impl Index {
             Some(AnyObject::ListenerSet(new)) => {
                 let group = gateway_of(key, new);
                 facts.extend(join(&mut self.sets, group, key, new).map(Fact::Sets));
+            }
+            Some(AnyObject::BackendTlsPolicy(new)) => {
+                let services = policies::services(key, new);
+                let joined = services.map(|it| join(&mut self.policies, Some(it), key, new));
+                facts.extend(joined.flatten().map(Fact::Policies));
             }
             _ => {}
         }
@@ -193,13 +211,28 @@ impl<'a> World<'a> {
     pub(crate) fn sets(&self, gateway: &ObjectKey) -> Vec<(&'a ObjectKey, &'a ListenerSet)> {
         self.note(Fact::Sets(gateway.clone()));
         let sets = self.index.sets.get(gateway).into_iter().flatten();
-        let mut sets: Vec<_> = sets.map(|(key, set)| (key, &**set)).collect();
-        sets.sort_by_cached_key(|(key, set)| {
-            let created = set.metadata.creation_timestamp.as_ref();
-            let created = created.map_or(i64::MAX, |time| time.0.as_second());
-            (created, key.to_string())
-        });
-        sets
+        oldest_first(sets, |set| &set.metadata)
+    }
+
+    /// The BackendTLSPolicies about a Service, in their precedence: "The older policy by creation
+    /// timestamp takes precedence. … The policy appearing first in alphabetical order by
+    /// {namespace}/{name}." (`BackendTLSPolicySpec.TargetRefs`)
+    pub(crate) fn policies(
+        &self,
+        service: &ObjectKey,
+    ) -> Vec<(&'a ObjectKey, &'a BackendTlsPolicy)> {
+        self.note(Fact::Policies(service.clone()));
+        let policies = self.index.policies.get(service).into_iter().flatten();
+        oldest_first(policies, |policy| &policy.metadata)
+    }
+
+    /// The CA bundle of an object; `None` if there is no such object.
+    pub(crate) fn bundle(&self, store: Store, key: &ObjectKey) -> Option<TrustBundle> {
+        let source = match store {
+            Store::ConfigMap => Source::ConfigMap(self.config_map(key)?),
+            Store::Secret => Source::Secret(self.secret(key)?),
+        };
+        Some(self.index.bundles.read(key, source))
     }
 
     /// Whether `from` may refer to `to`.
@@ -215,4 +248,18 @@ impl<'a> World<'a> {
         self.note(Fact::Passage(passage));
         permission
     }
+}
+
+/// By creation time, then by "{namespace}/{name}".
+fn oldest_first<'a, T>(
+    objects: impl Iterator<Item = (&'a ObjectKey, &'a Arc<T>)>,
+    metadata: fn(&T) -> &ObjectMeta,
+) -> Vec<(&'a ObjectKey, &'a T)> {
+    let mut objects: Vec<_> = objects.map(|(key, object)| (key, &**object)).collect();
+    objects.sort_by_cached_key(|(key, object)| {
+        let created = metadata(object).creation_timestamp.as_ref();
+        let created = created.map_or(i64::MAX, |time| time.0.as_second());
+        (created, key.to_string())
+    });
+    objects
 }

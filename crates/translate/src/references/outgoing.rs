@@ -12,7 +12,9 @@ use portcullis_api::status::RouteStatus;
 use portcullis_api::tcp_route::TcpRouteSpec;
 use portcullis_api::tls_route::TlsRouteSpec;
 use portcullis_api::udp_route::UdpRouteSpec;
-use portcullis_api::{AnyObject, Gateway, GatewayClass, Kind, ListenerSet, ObjectKey};
+use portcullis_api::{
+    AnyObject, BackendTlsPolicy, Gateway, GatewayClass, Kind, ListenerSet, ObjectKey,
+};
 
 use super::Subject;
 use crate::world::SERVICE_NAME;
@@ -22,8 +24,8 @@ use crate::world::SERVICE_NAME;
 pub(super) struct Outgoing {
     /// What a translation looks for because of it.
     pub(super) subjects: BTreeSet<Subject>,
-    /// Of a ListenerSet, the Gateway it names.
-    pub(super) parent: Option<ObjectKey>,
+    /// Of a ListenerSet, the Gateway it names; of a route, its parents.
+    pub(super) parents: BTreeSet<Subject>,
     /// Whether it chooses namespaces by their labels.
     pub(super) is_selecting: bool,
 }
@@ -83,6 +85,7 @@ pub(super) fn of(object: &AnyObject) -> Outgoing {
         AnyObject::TcpRoute(route) => of_route(route),
         AnyObject::UdpRoute(route) => of_route(route),
         AnyObject::ReferenceGrant(_)
+        // It is looked at only while what it is about is; see `of_policy`.
         | AnyObject::BackendTlsPolicy(_)
         | AnyObject::Namespace(_)
         | AnyObject::Service(_)
@@ -209,7 +212,16 @@ fn of_set(set: &ListenerSet) -> Outgoing {
     gathering.name_of_listeners(&set.spec.listeners);
     gathering.name_own_namespace();
     let gateway = parent(&set.spec.parent_ref, &set.metadata);
-    gathering.outgoing.parent = gateway.map(|(_, key)| key);
+    gathering.outgoing.parents.extend(gateway);
+    gathering.outgoing
+}
+
+/// What a policy names, for as long as it is looked at.
+pub(super) fn of_policy(policy: &BackendTlsPolicy) -> Outgoing {
+    let mut gathering = Gathering::new(&policy.metadata);
+    for reference in &policy.spec.validation.ca_certificate_refs {
+        gathering.name(reference.target());
+    }
     gathering.outgoing
 }
 
@@ -218,6 +230,9 @@ fn of_route<S: RouteSpec>(route: &Object<S>) -> Outgoing {
     for target in route.spec.backends() {
         gathering.name(target);
     }
+    let parents = route.spec.parent_refs().iter();
+    let parents = parents.filter_map(|reference| parent(reference, &route.metadata));
+    gathering.outgoing.parents.extend(parents);
     gathering.name_own_namespace();
     gathering.outgoing
 }

@@ -224,8 +224,8 @@ fn gateways_are_found_by_what_their_listener_sets_name() {
     let (index, _) = world();
     let gateways = |kind, namespace, name| -> Vec<String> {
         let key = ObjectKey::new(namespace, name);
-        let found = index.gateways_that_name([(kind, &key)]);
-        found.iter().map(ToString::to_string).collect()
+        let found = index.concerned_by([(kind, &key)]);
+        found.gateways.iter().map(ToString::to_string).collect()
     };
     assert_eq!(gateways(Kind::Secret, "default", "cert"), ["default/gw"]);
     assert_eq!(gateways(Kind::Secret, "teams", "own"), ["default/gw"]);

@@ -205,7 +205,7 @@ fn programmed(verdict: &Verdict, generation: i64) -> Condition {
 /// not part of a specific Listener configuration, and also … a positive-polarity summary of
 /// Listener's "ResolvedRefs" condition." (`GatewayConditionResolvedRefs`)
 fn resolved_refs(gateway: &GatewayDraft<'_>, generation: i64) -> Condition {
-    if let Some(problem) = &gateway.client_certificate {
+    if let Some(problem) = &gateway.client_certificate.problem {
         return fails(ConditionType::ResolvedRefs, problem, generation);
     }
     let unresolved: Vec<&str> = own_listeners(gateway)

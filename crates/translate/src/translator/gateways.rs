@@ -1,11 +1,15 @@
 //! What became of every Gateway.
 
+mod backends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portcullis_api::{Kind, ObjectKey};
-use portcullis_ir::{Backend, BackendId, HttpRoute, L4Route, RouteId, SharedMap};
+use portcullis_ir::tls::TrustBundle;
+use portcullis_ir::{BackendId, HttpRoute, L4Route, RouteId, SharedMap, TrustBundleId};
 
+use self::backends::Named;
 use super::routes::Moves;
 use super::{Change, Drafting, put};
 use crate::backends::Backends;
@@ -13,7 +17,7 @@ use crate::facts::{Fact, Readers};
 use crate::infra;
 use crate::inputs::{ObservedGateway, ir_key};
 use crate::listeners::{self, GatewayDraft, Owner, Parent};
-use crate::output::{GatewayOutput, Output, bare};
+use crate::output::{GatewayOutput, Output, bare, share};
 use crate::routes::PlacedRoute;
 use crate::status;
 
@@ -37,13 +41,14 @@ struct Held {
     recheck_at: Option<i64>,
     http_routes: SharedMap<RouteId, Arc<HttpRoute>>,
     l4_routes: SharedMap<RouteId, Arc<L4Route>>,
-    backends: SharedMap<BackendId, Arc<Backend>>,
-    /// How many of its routes name each backend.
-    named: BTreeMap<BackendId, i32>,
+    /// The backends that its routes name.
+    named: Named,
+    /// The CA bundles that its listeners name.
+    of_listeners: SharedMap<TrustBundleId, TrustBundle>,
     /// How many routes each listener accepted, by its owner and its number there.
     attached: BTreeMap<(Owner, usize), i32>,
     observed: ObservedGateway,
-    /// Whether its routes or `backends` are not yet in its snapshot.
+    /// Whether its routes or backends are not yet in its snapshot.
     served: Change,
     /// Whether `attached` is not yet in its status.
     counted: Change,
@@ -145,6 +150,9 @@ impl Gateways {
         self.readers.record(key, asked);
         let draft = draft?;
         let held = self.held.entry(key.clone()).or_default();
+        let shown = draft.client_certificate.named.as_ref();
+        let change = held.named.present(shown.map(|(id, _)| id));
+        held.served = held.served.max(change);
         held.drafted_at = *now;
         held.recheck_at = credentials.take_recheck_at();
         Some(draft)
@@ -171,7 +179,7 @@ impl Gateways {
         }
         for ((key, id), by) in named {
             if let Some(held) = self.held.get_mut(&key) {
-                add(&mut held.named, id.clone(), by);
+                held.named.count(&id, by);
                 held.take_backend(&id, backends);
             }
         }
@@ -236,14 +244,20 @@ impl Held {
     }
 
     fn take_backend(&mut self, id: &BackendId, backends: &Backends) {
-        let backend = self.named.get(id).and_then(|_| backends.find(id));
-        let change = put(&mut self.backends, id, backend.cloned());
+        let change = self.named.take(id, backends);
         self.served = self.served.max(change);
+    }
+
+    /// The CA bundles that its listeners and backends name.
+    fn trust_bundles(&self) -> SharedMap<TrustBundleId, TrustBundle> {
+        let mut all = self.of_listeners.clone();
+        all.extend(self.named.bundles());
+        all
     }
 
     /// Puts its snapshot together.
     fn serve(
-        &self,
+        &mut self,
         name: portcullis_ir::ObjectKey,
         draft: Option<&GatewayDraft<'_>>,
         output: &mut Output,
@@ -254,9 +268,16 @@ impl Held {
             (None, Some(before)) => (*before.snapshot).clone(),
             (None, None) => return,
         };
+        if draft.is_some() {
+            self.of_listeners = std::mem::take(&mut snapshot.trust_bundles);
+        }
+        snapshot.trust_bundles = self.trust_bundles();
+        if let Some(before) = before {
+            share(&mut snapshot.trust_bundles, &before.snapshot.trust_bundles);
+        }
         snapshot.http_routes = self.http_routes.clone();
         snapshot.l4_routes = self.l4_routes.clone();
-        snapshot.backends = self.backends.clone();
+        snapshot.backends = self.named.backends().clone();
         let infra = draft.map(infra::wanted);
         let (snapshot, infra) = match before {
             Some(before) => (

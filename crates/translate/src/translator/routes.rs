@@ -45,7 +45,8 @@ impl Routes {
         let mut orphans = BTreeSet::new();
         for route in dirty {
             let world = work.world;
-            let (placement, asked) = world.watch(|| place(&route, work));
+            let (mut placement, asked) = world.watch(|| place(&route, work));
+            placement.name_all(&asked);
             orphans.extend(self.readers.record(&route, asked));
             self.move_one(route, placement, &mut moves, statuses);
         }

@@ -2,6 +2,7 @@ use portcullis_api::{ObjectMeta, Objects};
 
 use super::super::tests::fixture;
 use super::*;
+use crate::tls::bundles::Store;
 use crate::world::Index;
 
 /// 2040-01-01T00:00:00Z and 2050-01-01T00:00:00Z, between which `future.crt` is valid.
@@ -52,7 +53,7 @@ fn a_secret_that_is_not_there_is_neither_good_nor_bad() {
     let mut credentials = Credentials::new(&world, Known::default(), BEGIN);
     assert_eq!(credentials.pair(&ObjectKey::new("default", "cert")), None);
     assert_eq!(
-        credentials.bundle(Store::ConfigMap, &ObjectKey::new("default", "ca")),
+        world.bundle(Store::ConfigMap, &ObjectKey::new("default", "ca")),
         None
     );
 }

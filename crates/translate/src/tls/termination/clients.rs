@@ -9,7 +9,7 @@ use portcullis_ir::tls::{ClientValidation, ClientValidationMode, TrustBundle};
 use super::{REFUSED, Reading, group_kind, key_of};
 use crate::grants::{Permission, Referrer, missing_grant};
 use crate::problem::Problem;
-use crate::tls::credentials::Store;
+use crate::tls::bundles::{Store, holds_ca};
 
 impl Reading<'_, '_> {
     /// `spec.tls.frontend` of the Gateway.
@@ -50,22 +50,18 @@ impl Reading<'_, '_> {
     ) -> (TrustBundleId, Result<TrustBundle, Problem>) {
         let target = reference.target();
         let key = key_of(target, gateway);
-        let store = match (target.group, target.kind) {
-            ("", "ConfigMap") => Store::ConfigMap,
-            ("", "Secret") => Store::Secret,
-            _ => {
-                let message = format!(
-                    "caCertificateRef {} is a {}; only ConfigMaps and Secrets of the core group \
-                     are supported",
-                    key.name,
-                    group_kind(target)
-                );
-                let problem = Problem::new(ConditionReason::InvalidCaCertificateKind, message);
-                return (
-                    refused_bundle(&format!("{}/{key}", target.kind)),
-                    Err(problem),
-                );
-            }
+        let Some(store) = Store::find(target.group, target.kind) else {
+            let message = format!(
+                "caCertificateRef {} is a {}; only ConfigMaps and Secrets of the core group \
+                 are supported",
+                key.name,
+                group_kind(target)
+            );
+            let problem = Problem::new(ConditionReason::InvalidCaCertificateKind, message);
+            return (
+                refused_bundle(&format!("{}/{key}", target.kind)),
+                Err(problem),
+            );
         };
         if self.credentials.world.permission(gateway, target) == Permission::NotPermitted {
             let message = missing_grant(gateway, target);
@@ -75,8 +71,8 @@ impl Reading<'_, '_> {
                 Err(problem),
             );
         }
-        let id = TrustBundleId::new(format!("{}/{key}", target.kind));
-        let bundle = self.credentials.bundle(store, &key).ok_or_else(|| {
+        let id = store.id(&key);
+        let bundle = self.credentials.world.bundle(store, &key).ok_or_else(|| {
             Problem::new(
                 ConditionReason::InvalidCaCertificateRef,
                 format!("{} {key} does not exist", target.kind),
@@ -104,7 +100,8 @@ impl Reading<'_, '_> {
                 name: &name,
                 ..target
             };
-            let own = self.credentials.holds_ca(&key_of(target, owner));
+            let secret = self.credentials.world.secret(&key_of(target, owner));
+            let own = secret.is_some_and(|secret| holds_ca(secret));
             let target = if own { target } else { beside };
             let (id, bundle) = self.ca_beside(target, owner);
             self.trust(&mut trust, id, bundle);
@@ -130,8 +127,9 @@ impl Reading<'_, '_> {
             let problem = Problem::new(ConditionReason::RefNotPermitted, message);
             return (refused_bundle(&format!("Secret/{key}")), Err(problem));
         }
-        let id = TrustBundleId::new(format!("Secret/{key}"));
-        let bundle = self.credentials.bundle(Store::Secret, &key).ok_or_else(|| {
+        let id = Store::Secret.id(&key);
+        let bundle = self.credentials.world.bundle(Store::Secret, &key);
+        let bundle = bundle.ok_or_else(|| {
             Problem::new(
                 ConditionReason::InvalidCaCertificateRef,
                 format!(
