@@ -227,7 +227,7 @@ impl Control {
     fn translate(&mut self, now: Moment, step: &mut Step) {
         self.references.refresh(&self.objects);
         step.references = self.ask.ask(&self.references, &mut self.objects);
-        let withheld = self.references.gateways_that_name(self.ask.unanswered());
+        let withheld = self.references.concerned_by(self.ask.unanswered());
 
         let objects = &self.objects;
         let uid = |key: &portcullis_ir::ObjectKey| {
@@ -256,7 +256,7 @@ impl Control {
         };
         step.statuses.extend(self.desk.tell(statuses, view));
         step.has_translated = true;
-        let withheld = withheld.iter().map(ir_key).collect();
+        let withheld = withheld.gateways.iter().map(ir_key).collect();
         self.publish(&gateways, &withheld, step);
         self.want(&gateways, foreign, &withheld, step);
     }

@@ -8,13 +8,14 @@ use portcullis_api::gateway::GatewayStatus;
 use portcullis_api::listener_set::ListenerSetStatus;
 use portcullis_api::meta::{Object, Spec};
 use portcullis_api::{Kind, ListenerSet, ObjectKey, Objects};
+use portcullis_translate::references::Concern;
 use portcullis_translate::{Statuses, ir_key};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::fleet::Fleet;
 use super::hold::{Ledger, Programmable};
-use crate::status::wanted::changes;
+use crate::status::wanted::{changes, said};
 use crate::status::{Order, Subject};
 
 /// How long a new leader waits for the data planes to come and say what they serve. Until then it
@@ -38,6 +39,8 @@ pub(super) struct Desk {
     listener_sets: Ledger<ListenerSetStatus>,
     /// Gateways and ListenerSets of which there may be something to tell.
     due: BTreeSet<Subject>,
+    /// Routes and policies of which there is something to tell that is not certain yet.
+    withheld: BTreeSet<Subject>,
     /// What was told and is not to be said again: another leader may have said other things since.
     taken_back: Vec<Subject>,
     /// The Gateways of which enough is known to speak.
@@ -52,9 +55,17 @@ pub(super) struct View<'a> {
     pub(super) fleet: &'a Fleet,
     /// Whether `fleet` knows all that there is.
     pub(super) is_complete: bool,
-    /// Gateways of which not all is known, for another reason.
-    pub(super) withheld: &'a BTreeSet<ObjectKey>,
+    /// Of which not all is known, for another reason.
+    pub(super) withheld: &'a Concern,
     pub(super) now: Instant,
+}
+
+impl View<'_> {
+    /// Whether what would be said of a route or policy is not certain yet.
+    fn withholds(&self, subject: &Subject) -> bool {
+        let Subject { kind, key } = subject;
+        self.withheld.others.contains(&(*kind, key.clone()))
+    }
 }
 
 impl Desk {
@@ -65,6 +76,7 @@ impl Desk {
             gateways: Ledger::new(),
             listener_sets: Ledger::new(),
             due: BTreeSet::new(),
+            withheld: BTreeSet::new(),
             taken_back: Vec::new(),
             settled: BTreeSet::new(),
             deadline: None,
@@ -102,6 +114,7 @@ impl Desk {
             tls_routes,
             tcp_routes,
             udp_routes,
+            backend_tls_policies,
         } = &self.statuses;
         match kind {
             Kind::GatewayClass => gateway_classes.contains_key(key),
@@ -112,6 +125,7 @@ impl Desk {
             Kind::TlsRoute => tls_routes.contains_key(key),
             Kind::TcpRoute => tcp_routes.contains_key(key),
             Kind::UdpRoute => udp_routes.contains_key(key),
+            Kind::BackendTlsPolicy => backend_tls_policies.contains_key(key),
             _ => false,
         }
     }
@@ -132,18 +146,42 @@ impl Desk {
                 (Some(_), _) if is_programmable(subject.kind) => {
                     self.due.insert(subject);
                 }
-                (Some(status), Some(live)) => orders.push(Order::Want {
-                    live,
-                    status: Arc::new(status),
-                }),
+                (Some(_), Some(_)) if view.withholds(&subject) => {
+                    self.withheld.insert(subject);
+                }
+                (Some(status), Some(live)) => {
+                    self.withheld.remove(&subject);
+                    orders.push(Order::Want {
+                        live,
+                        status: Arc::new(status),
+                    });
+                }
                 _ => orders.push(self.forget(subject)),
             }
         }
+        self.tell_withheld(view, &mut orders);
         self.tell_due(view, &mut orders);
         orders
     }
 
+    /// Tells of routes and policies what was held back, once all is known.
+    fn tell_withheld(&mut self, view: View<'_>, orders: &mut Vec<Order>) {
+        let free = self
+            .withheld
+            .extract_if(.., |subject| !view.withholds(subject));
+        for subject in free {
+            let live = view.objects.find(subject.kind, &subject.key);
+            if let (Some(live), Some(status)) = (live, said(&self.statuses, &subject)) {
+                orders.push(Order::Want {
+                    live,
+                    status: Arc::new(status),
+                });
+            }
+        }
+    }
+
     fn forget(&mut self, subject: Subject) -> Order {
+        self.withheld.remove(&subject);
         match subject.kind {
             Kind::Gateway => {
                 self.gateways.forget(&subject.key);
@@ -203,7 +241,7 @@ impl Desk {
         let Some(arrival) = self.arrival() else {
             return false;
         };
-        if !view.is_complete || view.withheld.contains(gateway) {
+        if !view.is_complete || view.withheld.gateways.contains(gateway) {
             return false;
         }
         let is_settled = self.settled.contains(gateway)

@@ -21,6 +21,7 @@ pub fn changes(old: &Statuses, new: &Statuses) -> Vec<Change> {
         tls_routes: _,
         tcp_routes: _,
         udp_routes: _,
+        backend_tls_policies,
     } = new;
     let mut changes = Vec::new();
     let all = &mut changes;
@@ -35,7 +36,28 @@ pub fn changes(old: &Statuses, new: &Statuses) -> Vec<Change> {
     for ((kind, new), (_, old)) in new.routes().into_iter().zip(old.routes()) {
         compare(kind, old, new, all);
     }
+    compare(
+        Kind::BackendTlsPolicy,
+        &old.backend_tls_policies,
+        backend_tls_policies,
+        all,
+    );
     changes
+}
+
+/// What is said of a route or policy.
+pub fn said(statuses: &Statuses, subject: &Subject) -> Option<Value> {
+    let Subject { kind, key } = subject;
+    if *kind == Kind::BackendTlsPolicy {
+        return Some(json(&**statuses.backend_tls_policies.get(key)?));
+    }
+    let of_kind = statuses.routes().into_iter().find(|(of, _)| of == kind);
+    Some(json(&**of_kind?.1.get(key)?))
+}
+
+/// Our own types: strings, numbers, lists of them. There is nothing that could not be JSON.
+fn json<S: Serialize>(status: &S) -> Value {
+    serde_json::to_value(status).unwrap_or_default()
 }
 
 fn compare<S: PartialEq + Serialize>(
@@ -46,9 +68,7 @@ fn compare<S: PartialEq + Serialize>(
 ) {
     changes.extend(new.changes_since(old).map(|change| {
         let key = change.key.clone();
-        // Our own types: strings, numbers, lists of them. There is nothing that could not be JSON.
-        let status = change.after.map(|status| serde_json::to_value(&**status));
-        let status = status.map(Result::unwrap_or_default);
+        let status = change.after.map(|status| json(&**status));
         (Subject { kind, key }, status)
     }));
 }

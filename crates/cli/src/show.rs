@@ -151,6 +151,7 @@ pub(crate) fn read(item: Value) -> Result<Option<AnyObject>, serde_json::Error> 
         Some(Kind::TlsRoute) => AnyObject::TlsRoute(object(item)?),
         Some(Kind::TcpRoute) => AnyObject::TcpRoute(object(item)?),
         Some(Kind::UdpRoute) => AnyObject::UdpRoute(object(item)?),
+        Some(Kind::BackendTlsPolicy) => AnyObject::BackendTlsPolicy(object(item)?),
         _ => return Ok(None),
     }))
 }

@@ -128,21 +128,6 @@ pub(crate) struct Placement {
     pub(crate) stays: Vec<Stay>,
 }
 
-impl Placement {
-    /// Makes every backend that was looked at one that the route names: those that cannot be had
-    /// matter as well to the policies about them.
-    pub(crate) fn name_all(&mut self, asked: &BTreeSet<Fact>) {
-        let backends = asked.iter().filter_map(|fact| match fact {
-            Fact::Backend(id) => Some(id.clone()),
-            _ => None,
-        });
-        let backends = Arc::new(backends.collect());
-        for placed in self.stays.iter_mut().flat_map(|stay| &mut stay.placed) {
-            placed.backends = Arc::clone(&backends);
-        }
-    }
-}
-
 /// A route on one Gateway.
 #[derive(Debug)]
 pub(crate) struct Stay {

@@ -223,6 +223,10 @@ fn golden(output: &Output, of_class: bool) -> Golden<'_> {
             say(kind.as_str(), key, serde_json::to_value(&**status).unwrap());
         }
     }
+    for (key, status) in &statuses.backend_tls_policies {
+        let status = serde_json::to_value(&**status).unwrap();
+        say("BackendTLSPolicy", key, status);
+    }
     Golden {
         statuses: said,
         snapshots: Some(

@@ -105,6 +105,10 @@ fn shares_what_is_equal(before: &Output, after: &Output) -> Result<(), TestCaseE
     for ((_, before), (_, after)) in routes.zip(after.statuses.routes()) {
         statuses(before, after)?;
     }
+    statuses(
+        &before.statuses.backend_tls_policies,
+        &after.statuses.backend_tls_policies,
+    )?;
     same(&before.gateways, &after.gateways, |old, new| {
         Arc::ptr_eq(&old.snapshot, &new.snapshot) && Arc::ptr_eq(&old.infra, &new.infra)
     })?;

@@ -128,6 +128,7 @@ fn hangs_together(snapshot: &Snapshot) -> Result<(), TestCaseError> {
     use portcullis_ir::backend::BackendTarget;
 
     listeners_hang_together(snapshot)?;
+    backends_hang_together(snapshot)?;
     for route in snapshot.l4_routes.values() {
         attachments_hang_together(snapshot, &route.attachments)?;
         for backend in route.rules.iter().flat_map(|rule| &rule.backends) {
@@ -144,6 +145,25 @@ fn hangs_together(snapshot: &Snapshot) -> Result<(), TestCaseError> {
                 if let BackendTarget::Backend(id) = &backend.target {
                     prop_assert!(snapshot.backends.contains_key(id));
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn backends_hang_together(snapshot: &Snapshot) -> Result<(), TestCaseError> {
+    use portcullis_ir::tls::{BackendTrust, TrustBundle};
+
+    let over_tls = snapshot.backends.values().filter_map(|it| it.tls.as_ref());
+    for tls in over_tls {
+        if let Some(shown) = &tls.client_certificate {
+            prop_assert!(snapshot.certificates.contains_key(shown));
+        }
+        if let BackendTrust::Bundles(ids) = &tls.trust {
+            prop_assert!(!ids.is_empty());
+            for id in ids {
+                let bundle = snapshot.trust_bundles.get(id);
+                prop_assert!(matches!(bundle, Some(TrustBundle::Usable(_))), "{}", id);
             }
         }
     }

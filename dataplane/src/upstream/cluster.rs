@@ -119,7 +119,7 @@ impl Members {
     fn new(backend: &Arc<Backend>, names: &Names) -> Self {
         let Backend {
             protocol,
-            tls: _,
+            tls,
             endpoints,
         } = &**backend;
         let member = |Endpoint { host, port }: &Endpoint| match host {
@@ -131,7 +131,11 @@ impl Members {
         };
         Self {
             protocol: *protocol,
-            endpoints: endpoints.iter().map(member).collect(),
+            // Until there is TLS to backends: clear text would be worse than nothing.
+            endpoints: match tls {
+                None => endpoints.iter().map(member).collect(),
+                Some(_) => Vec::new(),
+            },
             source: Arc::clone(backend),
         }
     }

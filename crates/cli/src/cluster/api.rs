@@ -11,7 +11,7 @@ use super::error::ClusterError;
 use crate::args::ClusterArgs;
 
 /// The kinds that `portcullis status` shows.
-const SHOWN: [Kind; 8] = [
+const SHOWN: [Kind; 9] = [
     Kind::GatewayClass,
     Kind::Gateway,
     Kind::ListenerSet,
@@ -20,6 +20,7 @@ const SHOWN: [Kind; 8] = [
     Kind::TlsRoute,
     Kind::TcpRoute,
     Kind::UdpRoute,
+    Kind::BackendTlsPolicy,
 ];
 
 /// A cluster that can be asked.

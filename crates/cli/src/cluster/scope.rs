@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use portcullis_api::meta::{Object, Spec};
 use portcullis_api::route::ParentReference;
-use portcullis_api::status::RouteStatus;
-use portcullis_api::{AnyObject, Kind, ObjectKey, Objects};
+use portcullis_api::status::{PolicyAncestorStatus, RouteStatus};
+use portcullis_api::{AnyObject, BackendTlsPolicy, Kind, ObjectKey, Objects};
 
 use crate::status::remarks::parent_refs;
 
@@ -47,7 +47,8 @@ impl Scope {
 }
 
 /// What of `all` is Portcullis's and in scope: Gateways of its classes, ListenerSets and routes of
-/// those wherever they are. A route's status has only what `controller` says.
+/// those wherever they are, and the policies that take effect there. The status of a route or policy
+/// has only what `controller` says.
 pub(super) fn ours(all: &Objects, controller: &str, scope: &Scope) -> Objects {
     let classes: BTreeSet<&str> = all
         .gateway_classes
@@ -84,6 +85,17 @@ pub(super) fn ours(all: &Objects, controller: &str, scope: &Scope) -> Objects {
         AnyObject::Gateway(_) | AnyObject::ListenerSet(_) => {
             in_scope.contains(&(object.kind(), object.key()))
         }
+        AnyObject::BackendTlsPolicy(policy) => {
+            let key = object.key();
+            let entries = policy.status.iter().flat_map(|status| &status.ancestors);
+            let mut own = entries.filter(|entry| entry.controller_name == controller);
+            own.any(|entry| {
+                let above = parent(&entry.ancestor_ref, &key.namespace);
+                above.is_some_and(|above| {
+                    in_scope.contains(&above) || (parents.contains(&above) && scope.has(&key))
+                })
+            })
+        }
         route => parent_refs(route).into_iter().flatten().any(|reference| {
             let key = route.key();
             let above = parent(reference, &key.namespace);
@@ -108,7 +120,7 @@ fn parent(reference: &ParentReference, own_namespace: &str) -> Option<Parent> {
     Some((kind, ObjectKey::new(namespace, target.name)))
 }
 
-/// Without what other controllers say of a route.
+/// Without what other controllers say of a route or policy.
 fn with_our_status(object: AnyObject, controller: &str) -> AnyObject {
     fn own<S: Spec<Status = RouteStatus>>(route: &Object<S>, controller: &str) -> Arc<Object<S>>
     where
@@ -128,6 +140,14 @@ fn with_our_status(object: AnyObject, controller: &str) -> AnyObject {
         AnyObject::TlsRoute(route) => AnyObject::TlsRoute(own(&route, controller)),
         AnyObject::TcpRoute(route) => AnyObject::TcpRoute(own(&route, controller)),
         AnyObject::UdpRoute(route) => AnyObject::UdpRoute(own(&route, controller)),
+        AnyObject::BackendTlsPolicy(policy) => {
+            let mut policy = BackendTlsPolicy::clone(&policy);
+            for status in &mut policy.status {
+                let is_own = |entry: &PolicyAncestorStatus| entry.controller_name == controller;
+                status.ancestors.retain(is_own);
+            }
+            policy.into()
+        }
         other => other,
     }
 }

@@ -54,6 +54,7 @@ impl Listing {
             tls_routes,
             tcp_routes,
             udp_routes,
+            backend_tls_policies,
         } = &self.statuses;
         let shown = &*self.shown;
         let update = Update {
@@ -92,6 +93,10 @@ impl Listing {
             (&objects.udp_routes, &shown.udp_routes),
             (&before.udp_routes, udp_routes),
         );
+        let backend_tls_policies = update.of(
+            (&objects.backend_tls_policies, &shown.backend_tls_policies),
+            (&before.backend_tls_policies, backend_tls_policies),
+        );
         let is_same = gateway_classes.is_empty()
             && gateways.is_empty()
             && listener_sets.is_empty()
@@ -99,7 +104,8 @@ impl Listing {
             && grpc_routes.is_empty()
             && tls_routes.is_empty()
             && tcp_routes.is_empty()
-            && udp_routes.is_empty();
+            && udp_routes.is_empty()
+            && backend_tls_policies.is_empty();
         if is_same {
             return Difference::None;
         }
@@ -112,6 +118,7 @@ impl Listing {
         put(&mut shown.tls_routes, tls_routes);
         put(&mut shown.tcp_routes, tcp_routes);
         put(&mut shown.udp_routes, udp_routes);
+        put(&mut shown.backend_tls_policies, backend_tls_policies);
         Difference::Some
     }
 }

@@ -1,7 +1,9 @@
 //! The conditions of an object, one by one, and which of them are not as they should be.
 
 use portcullis_api::route::ParentReference;
-use portcullis_api::status::{Condition, ConditionStatus, ConditionType, RouteStatus};
+use portcullis_api::status::{
+    Condition, ConditionStatus, ConditionType, PolicyStatus, RouteStatus,
+};
 use portcullis_api::{AnyObject, ObjectKey};
 
 /// One condition of an object.
@@ -87,6 +89,11 @@ pub(crate) fn remarks(object: &AnyObject) -> Vec<Remark> {
             ));
             all
         }
+        AnyObject::BackendTlsPolicy(policy) => policy
+            .status
+            .as_ref()
+            .map(|status| ancestors(status, own))
+            .unwrap_or_default(),
         _ => route_status(object)
             .map(|status| parents(status, own))
             .unwrap_or_default(),
@@ -172,6 +179,16 @@ fn parents(status: &RouteStatus, own_namespace: &str) -> Vec<Remark> {
         let part = format!("parent {}", parent_name(&parent.parent_ref, own_namespace));
         let remark = move |condition| Remark::new(Some(&part), condition);
         parent.conditions.iter().map(remark)
+    });
+    remarks.collect()
+}
+
+fn ancestors(status: &PolicyStatus, own_namespace: &str) -> Vec<Remark> {
+    let remarks = status.ancestors.iter().flat_map(|ancestor| {
+        let name = parent_name(&ancestor.ancestor_ref, own_namespace);
+        let part = format!("Gateway {name}");
+        let remark = move |condition| Remark::new(Some(&part), condition);
+        ancestor.conditions.iter().map(remark)
     });
     remarks.collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portcullis_api::gateway::{Gateway, GatewayClass};
 use portcullis_api::status::{Condition, ConditionType};
-use portcullis_api::{AnyObject, ObjectKey, Objects};
+use portcullis_api::{AnyObject, BackendTlsPolicy, ObjectKey, Objects};
 
 use super::columns::{Columns, duration};
 use super::remarks::{Verdict, hostnames, parent_name, remarks, route_status};
@@ -38,6 +38,7 @@ pub(crate) fn tables(objects: &Objects, width: Width, rows: Rows, now: i64) -> S
     parts.push(gateways(objects, width, now));
     parts.push(listener_sets(objects, now));
     parts.push(routes(objects, width, now));
+    parts.push(policies(objects, now));
     parts.retain(|columns| !columns.is_empty());
     let mut parts: Vec<String> = parts
         .iter()
@@ -204,6 +205,44 @@ fn routes(objects: &Objects, width: Width, now: i64) -> Columns {
         }
     }
     columns
+}
+
+fn policies(objects: &Objects, now: i64) -> Columns {
+    let headings = [
+        "NAMESPACE",
+        "BACKENDTLSPOLICY",
+        "TARGETS",
+        "GATEWAY",
+        "ACCEPTED",
+        "RESOLVED",
+        "AGE",
+    ];
+    let mut columns = Columns::new(&headings);
+    for (key, policy) in &objects.backend_tls_policies {
+        let ancestors = policy.status.iter().flat_map(|status| &status.ancestors);
+        for ancestor in ancestors {
+            columns.row([
+                key.namespace.to_string(),
+                key.name.to_string(),
+                targets(policy),
+                parent_name(&ancestor.ancestor_ref, &key.namespace),
+                said(&ancestor.conditions, &ConditionType::Accepted),
+                said(&ancestor.conditions, &ConditionType::ResolvedRefs),
+                age(&AnyObject::BackendTlsPolicy(policy.clone()), now),
+            ]);
+        }
+    }
+    columns
+}
+
+/// `Service/web:https,Service/api`
+fn targets(policy: &BackendTlsPolicy) -> String {
+    let targets = policy.spec.target_refs.iter().map(|target| {
+        let section = target.section_name.as_ref();
+        let section = section.map(|name| format!(":{name}")).unwrap_or_default();
+        format!("{}/{}{section}", target.kind, target.name)
+    });
+    targets.collect::<Vec<_>>().join(",")
 }
 
 /// `a.example.com,b.example.com + 3 more`

@@ -149,10 +149,8 @@ impl<'a, K: RouteKind> Route<'a, K> {
             let verdict = self.attach(parent, work.world);
             let usages = usages::<K>(verdict.as_deref().unwrap_or_default());
             for usage in &usages {
-                all.entry(*usage).or_insert_with(|| {
-                    let (spec, namespace) = (&self.object.spec, &self.key.namespace);
-                    Lowered::new(K::lower(spec, namespace, *usage, work))
-                });
+                all.entry(*usage)
+                    .or_insert_with(|| self.lower(*usage, work));
             }
             // The usages of one kind of route differ in what else may be wrong with a backend that
             // exists: the one with the most to say says it all.
@@ -171,6 +169,21 @@ impl<'a, K: RouteKind> Route<'a, K> {
             status: Some(RouteStatus { parents: entries }),
             stays: stays.collect(),
         }
+    }
+
+    /// Every backend that is looked at is one that the route names: those that cannot be had matter
+    /// as well, to the policies about them.
+    fn lower(&self, usage: Usage, work: &mut Work<'_>) -> Lowered<K::Rule> {
+        let world = work.world;
+        let (spec, namespace) = (&self.object.spec, &self.key.namespace);
+        let ((rules, mut facts), asked) = world.watch(|| K::lower(spec, namespace, usage, work));
+        for fact in asked {
+            if let Fact::Backend(id) = &fact {
+                facts.backends.insert(id.clone());
+            }
+            world.note(fact);
+        }
+        Lowered::new((rules, facts))
     }
 
     fn attach<'w>(

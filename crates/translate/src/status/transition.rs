@@ -3,7 +3,7 @@
 use portcullis_api::gateway::{GatewayClassStatus, GatewayStatus};
 use portcullis_api::listener_set::ListenerSetStatus;
 use portcullis_api::meta::Time;
-use portcullis_api::status::{Condition, ListenerStatus, RouteStatus};
+use portcullis_api::status::{Condition, ListenerStatus, PolicyStatus, RouteStatus};
 
 /// A status with conditions, perhaps in several places.
 pub trait Conditioned {
@@ -73,6 +73,21 @@ impl Conditioned for RouteStatus {
                     && known.parent_ref == parent.parent_ref
             });
             parent
+                .conditions
+                .carry(known.map(|known| &known.conditions), now);
+        }
+    }
+}
+
+impl Conditioned for PolicyStatus {
+    fn carry(&mut self, old: Option<&Self>, now: &Time) {
+        for ancestor in &mut self.ancestors {
+            let mut known = old.into_iter().flat_map(|old| &old.ancestors);
+            let known = known.find(|known| {
+                known.controller_name == ancestor.controller_name
+                    && known.ancestor_ref == ancestor.ancestor_ref
+            });
+            ancestor
                 .conditions
                 .carry(known.map(|known| &known.conditions), now);
         }

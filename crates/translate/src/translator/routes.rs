@@ -45,8 +45,7 @@ impl Routes {
         let mut orphans = BTreeSet::new();
         for route in dirty {
             let world = work.world;
-            let (mut placement, asked) = world.watch(|| place(&route, work));
-            placement.name_all(&asked);
+            let (placement, asked) = world.watch(|| place(&route, work));
             orphans.extend(self.readers.record(&route, asked));
             self.move_one(route, placement, &mut moves, statuses);
         }

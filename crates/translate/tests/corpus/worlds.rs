@@ -49,7 +49,10 @@ pub(crate) fn world(bytes: &[u8]) -> Vec<Value> {
             5 => grant(dice),
             6 => secret(dice),
             8 => namespace(dice),
-            9 => config_map(dice),
+            9 => match dice.roll(2) {
+                0 => config_map(dice),
+                _ => policy(dice),
+            },
             _ => listener_set(dice),
         });
     }
@@ -98,18 +101,24 @@ fn gateway(dice: &mut Dice<'_>) -> Value {
     };
     let frontend = match dice.roll(3) {
         0 => Value::Null,
-        1 => json!({"frontend": {"default": validation(dice)}}),
-        _ => {
-            json!({"frontend": {"default": {}, "perPort": [{"port": 443, "tls": validation(dice)}]}})
-        }
+        1 => json!({"default": validation(dice)}),
+        _ => json!({"default": {}, "perPort": [{"port": 443, "tls": validation(dice)}]}),
     };
+    let backend = match dice.roll(3) {
+        0 => json!({"clientCertificateRef": {
+            "name": dice.pick(&NAMES),
+            "namespace": dice.pick(&NAMESPACES),
+        }}),
+        _ => Value::Null,
+    };
+    let tls = json!({"frontend": frontend, "backend": backend});
     let spec = json!({
         "gatewayClassName": dice.pick(&["portcullis", "portcullis", "other"]),
         "allowedListeners": {"namespaces": {
             "from": dice.pick(&["All", "Same", "None", "Selector"]),
             "selector": {"matchLabels": {"team": "a"}},
         }},
-        "tls": frontend,
+        "tls": tls,
         "addresses": dice.list(1, |dice, _| json!({"type": dice.pick(&["IPAddress", "Hostname"])})),
         "listeners": dice.list(5, listener),
     });
@@ -290,8 +299,44 @@ fn namespace(dice: &mut Dice<'_>) -> Value {
 }
 
 fn config_map(dice: &mut Dice<'_>) -> Value {
-    let data = dice.pick(&[json!({"ca.crt": "x"}), json!({})]);
+    let ca = text(&folder("fixtures").join("tls").join("root-ca.crt"));
+    let data = dice.pick(&[json!({"ca.crt": ca}), json!({"ca.crt": "x"}), json!({})]);
     core("v1", "ConfigMap", dice, json!({"data": data}))
+}
+
+fn policy(dice: &mut Dice<'_>) -> Value {
+    let spec = json!({
+        "targetRefs": dice.list(2, |dice, _| json!({
+            "group": "",
+            "kind": dice.pick(&["Service", "Service", "Bucket"]),
+            "name": dice.pick(&NAMES),
+            "sectionName": dice.pick(&[None, None, Some("a"), Some("b"), Some("c")]),
+        })),
+        "validation": {
+            "hostname": dice.pick(&["a.example.com", "A.example.com", "*.example.com", ""]),
+            "wellKnownCACertificates": dice.pick(&[None, None, Some("System"), Some("Other")]),
+            "caCertificateRefs": dice.list(2, |dice, _| json!({
+                "group": "",
+                "kind": dice.pick(&["ConfigMap", "ConfigMap", "Secret", "Service"]),
+                "name": dice.pick(&NAMES),
+            })),
+            "subjectAltNames": dice.list(1, |dice, _| dice.pick(&[
+                json!({"type": "Hostname", "hostname": "*.example.com"}),
+                json!({"type": "URI", "uri": "spiffe://a/b"}),
+                json!({"type": "URI", "uri": "b"}),
+            ])),
+        },
+    });
+    let mut policy = gateway_api("BackendTLSPolicy", dice, &spec);
+    let said = |controller: &str| {
+        json!({"ancestors": [{
+            "ancestorRef": {"name": "web"},
+            "controllerName": controller,
+            "conditions": [],
+        }]})
+    };
+    policy["status"] = dice.pick(&[Value::Null, said(CONTROLLER), said("example.com/other")]);
+    policy
 }
 
 fn service(dice: &mut Dice<'_>) -> Value {

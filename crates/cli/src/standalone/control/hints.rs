@@ -10,9 +10,6 @@ use portcullis_folder::{Contents, Finding, LineColumn, Origin, Severity};
 use super::{CLASS, CONTROLLER};
 use crate::status::remarks::parent_refs;
 
-/// Kinds that are read but not served yet.
-const UNSERVED: [Kind; 1] = [Kind::BackendTlsPolicy];
-
 /// Warnings about objects that are in `contents` but not in `listing`.
 pub(super) fn hints(contents: &Contents, listing: &Objects) -> Vec<Finding> {
     let Contents {
@@ -36,13 +33,16 @@ pub(super) fn hints(contents: &Contents, listing: &Objects) -> Vec<Finding> {
     }
     for object in objects.iter() {
         let (kind, key) = (object.kind(), object.key());
-        if UNSERVED.contains(&kind) {
-            let message = format!("{kind} is not supported yet, and has no effect");
-            hint(kind, &key, message);
-        } else if let Some(parents) = parent_refs(&object) {
+        if let Some(parents) = parent_refs(&object) {
             for message in astray(parents, &key.namespace, objects) {
                 hint(kind, &key, message);
             }
+        }
+    }
+    for key in objects.backend_tls_policies.keys() {
+        if !listing.backend_tls_policies.contains_key(key) {
+            let message = "it has no effect: no route that is served names a Service it is about";
+            hint(Kind::BackendTlsPolicy, key, message.to_owned());
         }
     }
     hints
