@@ -367,10 +367,12 @@ fn protocol(
              to accept; make one for the Service",
             port.port
         )),
-        Some("kubernetes.io/ws") if usage == Usage::Grpc => unsupported(format!(
-            "port {} speaks WebSocket (appProtocol kubernetes.io/ws), which gRPC is not",
-            port.port
-        )),
+        (Some(name @ ("kubernetes.io/ws" | "kubernetes.io/wss")), _) if usage == Usage::Grpc => {
+            unsupported(format!(
+                "port {} speaks WebSocket (appProtocol {name}), which gRPC is not",
+                port.port
+            ))
+        }
         // `kubernetes.io/ws`, `http`, and the many names that tell nothing to an HTTP gateway.
         _ => Ok(plain),
     }

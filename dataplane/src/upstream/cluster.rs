@@ -134,7 +134,7 @@ impl Members {
             // Until there is TLS to backends: clear text would be worse than nothing.
             endpoints: match tls {
                 None => endpoints.iter().map(member).collect(),
-                Some(_) => Vec::new(),
+                Some(_) => Box::default(),
             },
             source: Arc::clone(backend),
         }
