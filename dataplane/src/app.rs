@@ -1,10 +1,11 @@
 //! The data plane as its users see it: start, apply snapshots, drain.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use portcullis_ir::{Snapshot, Version};
 
@@ -12,7 +13,7 @@ use crate::admin::{Introspect, LoadedConfig, Readiness};
 use crate::config::Config;
 use crate::http::routing::Routing;
 use crate::limits;
-use crate::listener::bind::{Ports, Share};
+use crate::listener::bind::{BoundPort, Ports, Share};
 use crate::listener::tls::{self, Credentials};
 use crate::listener::{PortStates, Stage};
 use crate::metrics::{CertificateExpiry, GatewayMetrics};
@@ -124,15 +125,13 @@ impl DataPlane {
         let live = self.prepare(&snapshot, &mut applying.credentials, &gateway);
         let expiries = expiries(&live);
         let table = &live.routing.table;
-        let wanted = table.ports().map(|(key, port)| (key, port.family()));
-        let wanted: BTreeMap<_, _> = wanted.collect();
+        let wanted: BTreeSet<_> = table.ports().map(|(key, _)| key).collect();
         let ports = &mut applying.ports;
         let (states, shares) = ports.bind_missing(&wanted, &self.config, &gateway);
         self.shared.live.store(Arc::new(live));
         self.hand_out(shares).await;
-        for port in ports.take_unwanted(&wanted) {
-            port.close().await;
-        }
+        let unwanted = ports.take_unwanted(&wanted);
+        join_all(unwanted.into_iter().map(BoundPort::close)).await;
         let applied = Applied {
             version,
             generation: snapshot.generation,
@@ -165,6 +164,7 @@ impl DataPlane {
             Arc::new(Routing::new(snapshot, before, clusters, metrics))
         };
         Live {
+            serial: before.serial.wrapping_add(1),
             snapshot: Arc::clone(snapshot),
             routing,
             terminators,

@@ -25,6 +25,8 @@ pub struct Config {
     pub drain: DrainConfig,
     /// How long a client may pause within a request's body; over HTTP/2 until its answer begins.
     pub body_timeout: Duration,
+    /// How UDP clients are remembered.
+    pub datagrams: DatagramConfig,
     /// Where requests are logged; shared by the process.
     pub access_log: AccessLog,
     /// Where everything is counted; shared by the process.
@@ -39,8 +41,30 @@ impl Default for Config {
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: DrainConfig::default(),
             body_timeout: limits::REQUEST_BODY_READ_TIMEOUT,
+            datagrams: DatagramConfig::default(),
             access_log: AccessLog::off(),
             metrics: Metrics::new(),
+        }
+    }
+}
+
+/// How UDP clients are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatagramConfig {
+    /// How long a client's session is kept without a datagram in either direction. The next
+    /// datagram begins another, perhaps with another backend.
+    pub idle: Duration,
+    /// Sessions of all ports together. For one more, the one that has been idle for longest ends.
+    /// Each takes a file descriptor; so no more are kept than a quarter of those that the process
+    /// may open.
+    pub max_sessions: usize,
+}
+
+impl Default for DatagramConfig {
+    fn default() -> Self {
+        Self {
+            idle: limits::DATAGRAM_SESSION_IDLE,
+            max_sessions: limits::MAX_DATAGRAM_SESSIONS,
         }
     }
 }

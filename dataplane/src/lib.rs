@@ -10,6 +10,7 @@ pub mod access_log;
 pub mod admin;
 mod app;
 mod config;
+mod datagram;
 pub mod http;
 mod limits;
 mod listener;
@@ -21,5 +22,5 @@ mod upstream;
 mod worker;
 
 pub use app::{Applied, DataPlane, Drained, StartError};
-pub use config::{Config, DrainConfig, PortMap};
+pub use config::{Config, DatagramConfig, DrainConfig, PortMap};
 pub use listener::{BindFailure, PortStates, RealPort};

@@ -14,6 +14,30 @@ pub(crate) const ACCEPT_BACKLOG: i32 = 4096;
 /// allow less unless told otherwise (`net.core.rmem_max`).
 pub(crate) const DATAGRAM_RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
+/// How long a UDP client's session is kept without a datagram in either direction.
+pub(crate) const DATAGRAM_SESSION_IDLE: Duration = Duration::from_mins(1);
+
+/// Sessions of UDP clients of one data plane. For one more, the one that has been idle for longest
+/// ends: who forges source addresses gets no more memory than that.
+pub(crate) const MAX_DATAGRAM_SESSIONS: usize = 16 * 1024;
+
+/// Sessions of UDP clients take at most one in so many of the file descriptors that the process may
+/// open, so that forged source addresses leave some for connections.
+pub(crate) const DATAGRAM_SHARE_OF_DESCRIPTORS: u64 = 4;
+
+/// How many times within the idle time sessions are looked through for those that expired: how
+/// much longer than that time one may live.
+pub(crate) const DATAGRAM_EXPIRY_LOOKS: u32 = 60;
+
+/// The longest datagram: what the length field of UDP can say.
+pub(crate) const MAX_DATAGRAM: usize = 64 * 1024;
+
+/// Datagrams that are taken from one socket before the others have their turn.
+pub(crate) const DATAGRAM_BATCH: usize = 64;
+
+/// Datagrams of one worker that wait for the name of an endpoint to be looked up.
+pub(crate) const DATAGRAM_LOOKUPS: usize = 64;
+
 /// How long accepting rests when the process or the host is out of descriptors or memory.
 pub(crate) const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 

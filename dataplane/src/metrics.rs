@@ -16,6 +16,7 @@
 //! shows no series, so that 5,000 idle routes cost the scraper nothing. Labels take their values
 //! from the configuration and from closed enums, never from requests.
 
+mod datagrams;
 mod families;
 mod forward;
 
@@ -28,6 +29,7 @@ use parking_lot::Mutex;
 use portcullis_ir::{CertificateId, ListenerId, ObjectKey, PortKey, RouteId, Version};
 
 use crate::access_log::ResponseFlag;
+pub use datagrams::{DatagramDrop, DatagramMetrics, OpenSession, Traffic};
 pub use forward::{ConnectFailure, ForwardMetrics, OpenForward};
 pub(crate) use portcullis_metrics::labels;
 pub use portcullis_metrics::{CONTENT_TYPE, Counter, Gauge, Histogram, PerVariant, Variants};
@@ -186,6 +188,8 @@ pub struct PortMetrics {
     pub handshakes: Counter,
     /// TLS handshakes that failed, by reason.
     pub handshake_failures: PerVariant<HandshakeFailure, Counter>,
+    /// UDP ports count these instead of all the others.
+    pub datagrams: DatagramMetrics,
 }
 
 impl PortMetrics {

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::access_log::AccessLog;
 use crate::admin::Kept;
 use crate::config::Config;
+use crate::datagram::{self, SessionLimits};
 use crate::http::routing::Routing;
 use crate::limits;
 use crate::listener::tls::Terminator;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) clusters: Clusters,
     /// Where requests are logged.
     pub(crate) access_log: AccessLog,
+    /// What bounds the UDP sessions of each worker.
+    pub(crate) datagrams: SessionLimits,
     /// How long a client may pause within a request's body.
     pub(crate) body_timeout: Duration,
 }
@@ -37,6 +40,8 @@ pub(crate) struct Shared {
 /// What is served by one snapshot.
 #[derive(Debug)]
 pub(crate) struct Live {
+    /// One more than what was served before, so that who has looked at this one knows it again.
+    pub(crate) serial: u64,
     /// The snapshot itself, to show and to compare the next with.
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) routing: Arc<Routing>,
@@ -65,6 +70,7 @@ impl Shared {
         let metrics = Metrics::new().gateway(&nothing.gateway);
         let routing = Routing::new(&nothing, None, &clusters, &metrics);
         let live = Live {
+            serial: 0,
             routing: Arc::new(routing),
             kept: Kept::default(),
             terminators: BTreeMap::new(),
@@ -75,6 +81,7 @@ impl Shared {
             connections: Arc::new(Semaphore::new(limits::MAX_CONNECTIONS)),
             clusters,
             access_log: config.access_log.clone(),
+            datagrams: datagram::limits_of_worker(config.datagrams, config.workers),
             body_timeout: config.body_timeout,
         }
     }

@@ -17,11 +17,12 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::{mpsc, watch};
 
+use crate::datagram::{Datagrams, inlet};
 use crate::http::deadline;
 use crate::http::proxy::Gateway;
 use crate::limits;
 use crate::listener::accept;
-use crate::listener::bind::Share;
+use crate::listener::bind::{Share, Sockets};
 use crate::listener::stream::connection_of;
 use crate::state::Shared;
 
@@ -112,9 +113,14 @@ impl WorkerThread {
 
 /// Serves what it is given until the data plane is dropped.
 async fn run(shared: Arc<Shared>, mut shares: mpsc::Receiver<Share>) {
+    let datagrams = Datagrams::new(shared.datagrams);
     let worker = Arc::new(Worker::new(shared));
     while let Some(share) = shares.recv().await {
-        accept::serve_port(&worker, share);
+        let Share { sockets, gate } = share;
+        match sockets {
+            Sockets::Tcp(sockets) => accept::serve_port(&worker, sockets, gate),
+            Sockets::Udp(sockets) => inlet::serve_port(&worker.shared, &datagrams, sockets, gate),
+        }
     }
 }
 

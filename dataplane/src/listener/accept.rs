@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{debug, info, warn};
 
 use super::Stage;
-use super::bind::{Never, Share, Signals, Sockets};
+use super::bind::{Gate, Never, Signals};
 use super::connection::{CloseReason, Connection, HttpVersion};
 use super::stream::{ClientStream, Transport};
 use super::tls::handshake;
@@ -25,15 +25,14 @@ use crate::stream::session;
 use crate::worker::Worker;
 
 /// Starts the accept loops of a port on this worker's runtime.
-pub(crate) fn serve_port(worker: &Arc<Worker>, share: Share) {
-    let Share {
+pub(crate) fn serve_port(worker: &Arc<Worker>, sockets: Vec<StdListener>, gate: Gate) {
+    let Gate {
         port,
-        sockets,
         signals,
         accepting,
         gateway,
         metrics,
-    } = share;
+    } = gate;
     let entrance = Arc::new(Entrance {
         port,
         signals,
@@ -41,9 +40,6 @@ pub(crate) fn serve_port(worker: &Arc<Worker>, share: Share) {
         metrics,
         worker: Arc::clone(worker),
     });
-    let Sockets::Tcp(sockets) = sockets else {
-        return;
-    };
     for socket in sockets {
         let entrance = Arc::clone(&entrance);
         let accepting = accepting.clone();

@@ -6,14 +6,13 @@
 mod failure;
 mod socket;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_ir::PortKey;
-use portcullis_table::Family;
 use tokio::sync::{mpsc, watch};
 
 use super::{PortStates, Stage};
@@ -22,13 +21,6 @@ use crate::metrics::{GatewayMetrics, PortMetrics};
 
 pub use failure::{BindFailure, RealPort};
 pub(crate) use socket::Sockets;
-
-/// A port to bind.
-#[derive(Clone, Copy)]
-struct Wanted {
-    key: PortKey,
-    family: Family,
-}
 
 /// The ports a data plane holds.
 #[derive(Debug, Default)]
@@ -57,13 +49,20 @@ pub(crate) struct BoundPort {
 #[derive(Debug)]
 pub(crate) enum Never {}
 
-/// One worker's sockets of a port, and what its accept loops listen to.
+/// One worker's part of a port.
 #[derive(Debug)]
 pub(crate) struct Share {
-    /// The listener port as the user wrote it.
-    pub(crate) port: NonZeroU16,
     /// One socket per bind address.
     pub(crate) sockets: Sockets,
+    /// What goes for all of them.
+    pub(crate) gate: Gate,
+}
+
+/// What the loops that serve a port listen to, and where they count.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    /// The listener port as the user wrote it.
+    pub(crate) port: NonZeroU16,
     /// Whether to go on.
     pub(crate) signals: Signals,
     /// Dropped with the sockets.
@@ -90,20 +89,16 @@ impl Ports {
     /// worker must serve in addition.
     pub(crate) fn bind_missing(
         &mut self,
-        wanted: &BTreeMap<PortKey, Family>,
+        wanted: &BTreeSet<PortKey>,
         config: &Config,
         gateway: &Arc<GatewayMetrics>,
     ) -> (PortStates, Vec<Vec<Share>>) {
         self.bound.retain(|_, port| !port.is_dead());
         let mut shares: Vec<_> = (0..config.workers.get()).map(|_| Vec::new()).collect();
         let mut states = PortStates::new();
-        for (key, family) in wanted {
-            let wanted = Wanted {
-                key: *key,
-                family: *family,
-            };
+        for key in wanted {
             if !self.bound.contains_key(key) {
-                match self.bind(wanted, config, gateway) {
+                match self.bind(*key, config, gateway) {
                     Ok((port, new)) => {
                         self.bound.insert(*key, port);
                         shares
@@ -124,9 +119,9 @@ impl Ports {
     }
 
     /// Takes out the ports that are no longer wanted.
-    pub(crate) fn take_unwanted(&mut self, wanted: &BTreeMap<PortKey, Family>) -> Vec<BoundPort> {
+    pub(crate) fn take_unwanted(&mut self, wanted: &BTreeSet<PortKey>) -> Vec<BoundPort> {
         self.bound
-            .extract_if(.., |key, _| !wanted.contains_key(key))
+            .extract_if(.., |key, _| !wanted.contains(key))
             .map(|(_, port)| port)
             .collect()
     }
@@ -138,19 +133,10 @@ impl Ports {
 
     fn bind(
         &self,
-        wanted: Wanted,
+        key: PortKey,
         config: &Config,
         gateway: &Arc<GatewayMetrics>,
     ) -> Result<(BoundPort, Vec<Share>), BindFailure> {
-        let Wanted { key, family } = wanted;
-        let unsupported = |protocol| BindFailure::Unsupported {
-            written: key.port,
-            protocol,
-        };
-        match family {
-            Family::Http | Family::Tls | Family::Tcp => {}
-            Family::Udp => return Err(unsupported("UDP")),
-        }
         let real = RealPort {
             number: config.ports.real(key),
             transport: key.transport,
@@ -239,13 +225,16 @@ fn share_out(
         leaving: Arc::clone(&leaving),
     };
     let metrics = gateway.port(key);
-    let shares = sockets.into_iter().map(|sockets| Share {
+    let gate = Gate {
         port: key.port,
-        sockets,
-        signals: signals.clone(),
-        accepting: accepting.clone(),
+        signals,
+        accepting,
         gateway: Arc::clone(gateway),
         metrics: Arc::clone(&metrics),
+    };
+    let shares = sockets.into_iter().map(|sockets| Share {
+        sockets,
+        gate: gate.clone(),
     });
     let shares = shares.collect();
     let bound = BoundPort {

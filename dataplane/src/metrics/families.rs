@@ -1,8 +1,10 @@
 //! Which families there are and how their samples are labelled.
 
+mod datagrams;
+
 use std::sync::Arc;
 
-use portcullis_ir::{ListenerId, ObjectKey, RouteId};
+use portcullis_ir::{ListenerId, ObjectKey, PortKey, RouteId, Transport};
 
 use super::{
     ForwardMetrics, GatewayMetrics, Metrics, PortMetrics, RouteMetrics, StreamMetrics, live,
@@ -17,7 +19,8 @@ struct View {
 struct GatewayView {
     name: String,
     metrics: Arc<GatewayMetrics>,
-    ports: Vec<(String, Arc<PortMetrics>)>,
+    tcp_ports: Vec<(String, Arc<PortMetrics>)>,
+    udp_ports: Vec<(String, Arc<PortMetrics>)>,
     routes: Vec<(String, RouteId, Arc<RouteMetrics>)>,
     forwards: Vec<(String, RouteId, Arc<ForwardMetrics>)>,
 }
@@ -36,6 +39,7 @@ pub(super) fn exposition(metrics: &Metrics) -> String {
     view.requests(&mut out);
     view.upstream(&mut out);
     view.forwards(&mut out);
+    view.datagrams(&mut out);
     out.finish()
 }
 
@@ -319,7 +323,7 @@ impl View {
 
     fn each_port(&self, mut f: impl FnMut([(&'static str, &str); 2], &PortMetrics)) {
         for gateway in &self.gateways {
-            for (port, metrics) in &gateway.ports {
+            for (port, metrics) in &gateway.tcp_ports {
                 f([("gateway", &gateway.name), ("port", port)], metrics);
             }
         }
@@ -346,13 +350,18 @@ impl View {
 impl GatewayView {
     fn of(key: &ObjectKey, metrics: Arc<GatewayMetrics>) -> Self {
         let ports = live(&metrics.ports).into_iter();
+        let (tcp_ports, udp_ports): (Vec<_>, Vec<_>) =
+            ports.partition(|(key, _)| key.transport == Transport::Tcp);
+        let named = |ports: Vec<(PortKey, _)>| {
+            let named = ports.into_iter().map(|(key, port)| (key.to_string(), port));
+            named.collect()
+        };
         let routes = live(&metrics.routes).into_iter();
         let forwards = live(&metrics.forwards).into_iter();
         Self {
             name: key.to_string(),
-            ports: ports
-                .map(|(port, metrics)| (port.to_string(), metrics))
-                .collect(),
+            tcp_ports: named(tcp_ports),
+            udp_ports: named(udp_ports),
             routes: routes
                 .map(|((listener, route), metrics)| {
                     (listener_label(key, &listener).to_owned(), route, metrics)

@@ -116,6 +116,19 @@ pub(crate) struct Pick {
 }
 
 impl Members {
+    /// Whether there is no endpoint.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    /// Whether `endpoint` is one of them, or one of the addresses of one given by name.
+    pub(crate) fn offer(&self, endpoint: SocketAddr) -> bool {
+        self.endpoints.iter().any(|member| match member {
+            Member::Address(address) => *address == endpoint,
+            Member::Name { name, port } => *port == endpoint.port() && name.has(endpoint.ip()),
+        })
+    }
+
     fn new(backend: &Arc<Backend>, names: &Names) -> Self {
         let Backend {
             protocol,

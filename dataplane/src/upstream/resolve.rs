@@ -70,6 +70,14 @@ impl Name {
         Some(SocketAddr::new(*address, port))
     }
 
+    /// Whether that is one of its addresses, as far as they are known.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        let answer = self.answer.load();
+        answer
+            .as_ref()
+            .is_some_and(|answer| answer.addresses.contains(&address))
+    }
+
     async fn look_up_first(&self) {
         let _looking = self.lookup.lock().await;
         if self.answer.load().is_none() {

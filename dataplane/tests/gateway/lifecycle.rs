@@ -426,18 +426,3 @@ async fn draining_under_load_loses_no_request() {
         assert!(client.await.unwrap() > 0);
     }
 }
-
-#[tokio::test]
-async fn what_is_not_served_yet_is_said_and_not_bound() {
-    use portcullis_ir::ListenerProtocol;
-    let scene = on_80().await.listener("udp", 53, "", ListenerProtocol::Udp);
-    let plane = Plane::serving(&scene).await;
-    let applied = plane.plane.applied().unwrap();
-    let failures = applied
-        .ports
-        .values()
-        .filter_map(|state| state.as_ref().err());
-    let failures: Vec<_> = failures.map(ToString::to_string).collect();
-    assert_eq!(failures, ["port 53: UDP listeners are not supported yet"]);
-    assert_eq!(get(plane.at(80), "a", "/").await.status, 200);
-}

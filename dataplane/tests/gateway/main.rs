@@ -6,6 +6,7 @@ mod backend;
 mod backends;
 mod certs;
 mod client;
+mod datagrams;
 mod filters;
 mod heads;
 mod http1;

@@ -263,7 +263,6 @@ impl Control {
                 BindFailure::InUse { .. }
                 | BindFailure::Permission { .. }
                 | BindFailure::MappedTwice { .. }
-                | BindFailure::Unsupported { .. }
                 | BindFailure::Other { .. } => PortFailure::PortUnavailable(why),
             };
             Some((*port, failure))

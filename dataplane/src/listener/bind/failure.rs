@@ -45,14 +45,6 @@ pub enum BindFailure {
         /// The other listener port.
         other: NonZeroU16,
     },
-    /// Its listeners speak what is not served yet.
-    #[error("port {written}: {protocol} listeners are not supported yet")]
-    Unsupported {
-        /// The port as the Gateway has it.
-        written: NonZeroU16,
-        /// `UDP`.
-        protocol: &'static str,
-    },
     /// Any other refusal of the system.
     #[error("port {real}: {reason}")]
     Other {

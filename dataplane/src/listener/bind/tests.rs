@@ -45,7 +45,7 @@ fn a_stage_never_moves_back() {
         vec![Sockets::none(Transport::Tcp)],
         &gateway,
     );
-    let signals = &shares[0].signals;
+    let signals = &shares[0].gate.signals;
     assert!(!*signals.shutdown.borrow());
     for (to, expected) in [
         (Stage::Leaving, Stage::Leaving),
