@@ -19,6 +19,7 @@ use crate::listener::{PortStates, Stage};
 use crate::metrics::{CertificateExpiry, GatewayMetrics};
 use crate::state::{Live, Shared};
 use crate::upstream::cluster::ClusterChange;
+use crate::upstream::tls::clients::Setup;
 use crate::worker::WorkerThread;
 
 /// The data plane of one Gateway.
@@ -154,8 +155,12 @@ impl DataPlane {
     ) -> Live {
         let before = self.shared.live.load_full();
         let clusters = &self.shared.clusters;
-        let change = clusters.update(&snapshot.backends);
         credentials.update(snapshot);
+        let setup = Setup {
+            credentials,
+            metrics,
+        };
+        let change = clusters.update(&snapshot.backends, &setup);
         let terminators = tls::terminators(snapshot, credentials, &before.terminators);
         let routing = if change == ClusterChange::None && before.routes_like(snapshot) {
             Arc::clone(&before.routing)

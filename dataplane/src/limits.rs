@@ -102,6 +102,12 @@ pub(crate) const LINGER_BYTES: usize = 512 * 1024;
 /// TCP connect to an endpoint.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// TLS handshake with an endpoint, once connected.
+pub(crate) const BACKEND_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Endpoints of one backend whose TLS sessions are remembered.
+pub(crate) const BACKEND_TLS_ENDPOINTS: usize = 1024;
+
 /// Endpoints that are tried for one TLS or TCP connection before it is reset.
 pub(crate) const MAX_CONNECT_ATTEMPTS: usize = 3;
 

@@ -16,6 +16,7 @@
 //! shows no series, so that 5,000 idle routes cost the scraper nothing. Labels take their values
 //! from the configuration and from closed enums, never from requests.
 
+mod backend_tls;
 mod datagrams;
 mod families;
 mod forward;
@@ -29,6 +30,7 @@ use parking_lot::Mutex;
 use portcullis_ir::{CertificateId, ListenerId, ObjectKey, PortKey, RouteId, Version};
 
 use crate::access_log::ResponseFlag;
+pub use backend_tls::{BackendTlsFailure, BackendTlsMetrics};
 pub use datagrams::{DatagramDrop, DatagramMetrics, OpenSession, Traffic};
 pub use forward::{ConnectFailure, ForwardMetrics, OpenForward};
 pub(crate) use portcullis_metrics::labels;
@@ -119,6 +121,8 @@ pub struct GatewayMetrics {
     pub rejected: PerVariant<ResponseFlag, Counter>,
     /// Requests that no route took.
     pub unrouted: RouteMetrics,
+    /// TLS to backends.
+    pub backend_tls: Arc<BackendTlsMetrics>,
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +153,7 @@ impl GatewayMetrics {
             apply_errors: Counter::default(),
             rejected: PerVariant::default(),
             unrouted: RouteMetrics::default(),
+            backend_tls: Arc::default(),
         }
     }
 

@@ -5,3 +5,4 @@ pub(crate) mod cluster;
 pub(crate) mod connect;
 pub(crate) mod peer;
 pub(crate) mod resolve;
+pub(crate) mod tls;

@@ -17,6 +17,8 @@ labels! {
         NoEndpoints = "no_endpoints",
         /// No connection to an endpoint came about: 502 or 503.
         ConnectFailed = "connect_failed",
+        /// TLS with an endpoint did not come about: 502.
+        BackendTls = "backend_tls",
         /// The endpoint closed or reset the connection before its answer was complete: 502.
         BackendClosed = "backend_closed",
         /// The endpoint's answer is not HTTP, or too large: 502.

@@ -35,7 +35,7 @@ impl Attempts {
 pub(super) async fn pick(ctx: &mut RequestCtx) -> Result<(), Refusal> {
     let upstream = ctx.upstream.as_ref().ok_or(Refusal::Internal)?;
     ctx.pick = upstream.cluster.next(&ctx.failed).await;
-    ctx.pick.map(|_| ()).ok_or(Refusal::NoEndpoints)
+    ctx.pick.as_ref().map(|_| ()).ok_or(Refusal::NoEndpoints)
 }
 
 /// Begins the first attempt, whose endpoint is chosen already, or the next one.
@@ -161,7 +161,8 @@ fn note_failure(ctx: &mut RequestCtx, failure: Failure) {
         ctx.attempts.connect_failures += 1;
     }
     if failure != Failure::Stale {
-        ctx.failed.extend(ctx.pick.map(|pick| pick.address));
+        let address = ctx.pick.as_ref().map(|pick| pick.address);
+        ctx.failed.extend(address);
     }
 }
 

@@ -19,6 +19,7 @@ use super::spot::Spot;
 use crate::access_log::{AccessLog, Record};
 use crate::listener::connection::Connection;
 use crate::upstream::cluster::Pick;
+use crate::upstream::tls::transport::Attempt;
 
 /// The record of one request.
 pub(crate) struct RequestCtx {
@@ -52,6 +53,8 @@ pub(crate) struct RequestCtx {
     pub(crate) cors: Option<Arc<Cors>>,
     /// The endpoint of the attempt under way.
     pub(crate) pick: Option<Pick>,
+    /// The way to it, if that is over TLS.
+    pub(crate) over_tls: Option<Arc<Attempt>>,
     /// What its rule says about further attempts.
     pub(crate) retry: Option<Arc<Policy>>,
     /// Endpoints at which an attempt failed.
@@ -86,6 +89,7 @@ impl RequestCtx {
             upstream: None,
             cors: None,
             pick: None,
+            over_tls: None,
             retry: None,
             failed: Vec::new(),
             attempts: Attempts::default(),
@@ -98,7 +102,7 @@ impl RequestCtx {
 
     /// What the backend of the attempt under way speaks.
     pub(crate) fn backend_protocol(&self) -> Option<BackendProtocol> {
-        self.pick.map(|pick| pick.protocol)
+        self.pick.as_ref().map(|pick| pick.protocol)
     }
 }
 

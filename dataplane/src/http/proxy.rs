@@ -31,15 +31,22 @@ use crate::limits;
 use crate::listener::stream::connection_of;
 use crate::state::Shared;
 use crate::upstream::peer;
+use crate::upstream::tls::idle::Idle;
+use crate::upstream::tls::transport::{Attempt, tls_failure};
 
 /// Serves the requests of one worker.
 pub(crate) struct Gateway {
     shared: Arc<Shared>,
+    /// Idle connections over TLS.
+    idle: Arc<Idle>,
 }
 
 impl Gateway {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self {
+            shared,
+            idle: Arc::default(),
+        }
     }
 
     /// What is done with a request; a redirect has been answered when this returns.
@@ -203,10 +210,12 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestCtx,
     ) -> Result<Box<HttpPeer>> {
         attempt::begin(ctx).await;
-        let pick = ctx
-            .pick
-            .ok_or_else(|| Error::new(ErrorType::InternalError))?;
-        Ok(peer::peer(pick, exchange(session, ctx)))
+        let exchange = exchange(session, ctx);
+        let pick = ctx.pick.as_ref();
+        let pick = pick.ok_or_else(|| Error::new(ErrorType::InternalError))?;
+        let over_tls = Attempt::new(pick, &self.idle);
+        ctx.over_tls.clone_from(&over_tls);
+        Ok(peer::peer(pick, exchange, over_tls))
     }
 
     async fn request_body_filter(
@@ -340,7 +349,8 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestCtx,
         client_reused: bool,
     ) -> Box<Error> {
-        let reused = if client_reused {
+        let over_tls = ctx.over_tls.as_ref();
+        let reused = if client_reused || over_tls.is_some_and(|attempt| attempt.is_reused()) {
             Reused::Yes
         } else {
             Reused::No
@@ -358,6 +368,9 @@ impl ProxyHttp for Gateway {
         let refusal = *ctx
             .refusal
             .get_or_insert_with(|| respond::refusal_of(error));
+        if let Some(failure) = tls_failure(error) {
+            ctx.detail = Some(failure.to_string().into());
+        }
         session.set_keepalive(None);
         deadline::clear();
         tracing::debug!(%error, ?refusal, "request failed");
@@ -379,6 +392,9 @@ impl ProxyHttp for Gateway {
                 .get_or_insert_with(|| respond::refusal_of(error));
         }
         report::report(session, ctx);
+        if let Some(attempt) = ctx.over_tls.take() {
+            attempt.finish();
+        }
         if let Some(connection) = &ctx.connection {
             connection.request_ends();
         }

@@ -46,6 +46,8 @@ pub(crate) enum Refusal {
     ConnectFailed,
     /// The endpoint did not take the connection in time.
     ConnectTimeout,
+    /// TLS with the endpoint did not come about.
+    BackendTls,
     /// The endpoint broke off.
     BackendClosed,
     /// The endpoint answered against the protocol.
@@ -89,9 +91,10 @@ impl Refusal {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::InvalidBackend | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoEndpoints => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ConnectFailed | Self::BackendClosed | Self::BackendProtocol => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::ConnectFailed
+            | Self::BackendTls
+            | Self::BackendClosed
+            | Self::BackendProtocol => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout | Self::BackendTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::ClientGone | Self::CutOff => return None,
         })
@@ -117,6 +120,7 @@ impl Refusal {
             Self::NoEndpoints => "no endpoints\n",
             Self::ConnectFailed => "cannot connect to backend\n",
             Self::ConnectTimeout => "backend took too long to connect\n",
+            Self::BackendTls => "no TLS with backend\n",
             Self::BackendClosed => "backend closed the connection\n",
             Self::BackendProtocol => "bad answer from backend\n",
             Self::BackendTimeout => "backend took too long\n",
@@ -143,6 +147,7 @@ impl Refusal {
             Self::InvalidBackend => ResponseFlag::InvalidBackend,
             Self::NoEndpoints => ResponseFlag::NoEndpoints,
             Self::ConnectFailed | Self::ConnectTimeout => ResponseFlag::ConnectFailed,
+            Self::BackendTls => ResponseFlag::BackendTls,
             Self::BackendClosed => ResponseFlag::BackendClosed,
             Self::BackendProtocol => ResponseFlag::BackendProtocol,
             Self::BackendTimeout => ResponseFlag::Timeout,
@@ -172,6 +177,7 @@ impl Refusal {
             | Self::RequestTimeout
             | Self::ConnectFailed
             | Self::ConnectTimeout
+            | Self::BackendTls
             | Self::BackendClosed
             | Self::BackendProtocol
             | Self::BackendTimeout

@@ -73,6 +73,7 @@ fn fill(record: &mut Record, ctx: &RequestCtx, duration: Duration) {
     record.bytes_out = u64::try_from(ctx.bytes_out).unwrap_or(u64::MAX);
     record.upstream = ctx
         .pick
+        .as_ref()
         .filter(|_| ctx.attempts.begun > 0)
         .map(|pick| pick.address);
     record.attempts = ctx.attempts.begun;

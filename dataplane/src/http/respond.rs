@@ -161,12 +161,12 @@ fn of_backend(error: &ErrorType) -> Refusal {
         | E::ConnectNoRoute
         | E::ConnectProxyFailure
         | E::TLSWantX509Lookup
-        | E::TLSHandshakeFailure
         | E::InvalidCert
         | E::HandshakeError
         | E::BindError
         | E::AcceptError
         | E::SocketError => Refusal::ConnectFailed,
+        E::TLSHandshakeFailure => Refusal::BackendTls,
         E::InvalidHTTPHeader | E::H1Error | E::H2Error | E::H2Downgrade | E::InvalidH2 => {
             Refusal::BackendProtocol
         }

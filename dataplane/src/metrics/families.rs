@@ -265,6 +265,35 @@ impl View {
         self.each_route(|labels, metrics| {
             unless_zero(&mut family, &labels, &metrics.retry_budget_exhausted);
         });
+        self.backend_tls(out);
+    }
+
+    fn backend_tls(&self, out: &mut Exposition) {
+        let mut family = out.family(
+            "portcullis_upstream_tls_handshakes_total",
+            Kind::Counter,
+            "TLS handshakes with backends; resumed ones went on with an earlier session.",
+        );
+        for gateway in &self.gateways {
+            let metrics = &gateway.metrics.backend_tls;
+            for (kind, counter) in [("full", &metrics.full), ("resumed", &metrics.resumed)] {
+                let labels = [("gateway", gateway.name.as_str()), ("kind", kind)];
+                unless_zero(&mut family, &labels, counter);
+            }
+        }
+        let mut family = out.family(
+            "portcullis_upstream_tls_failures_total",
+            Kind::Counter,
+            "TLS handshakes with backends that failed, by reason.",
+        );
+        for gateway in &self.gateways {
+            let labels = [("gateway", gateway.name.as_str())];
+            per_variant(
+                &mut family,
+                labels,
+                gateway.metrics.backend_tls.failures.iter(),
+            );
+        }
     }
 
     /// Of TLSRoutes and TCPRoutes that have taken a connection.

@@ -14,6 +14,8 @@ use portcullis_ir::{Backend, BackendId, BackendProtocol, Endpoint, EndpointHost,
 
 use super::budget::Budget;
 use super::resolve::{Name, Names};
+use super::tls::TlsClient;
+use super::tls::clients::{Setup, TrustStores};
 
 /// A backend as requests see it.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Cluster {
 pub(crate) struct Members {
     /// What they speak.
     pub(crate) protocol: BackendProtocol,
+    /// How they are reached over TLS; `None` is in clear text.
+    pub(crate) tls: Option<Arc<TlsClient>>,
     endpoints: Box<[Member]>,
     source: Arc<Backend>,
 }
@@ -41,8 +45,8 @@ enum Member {
 
 impl Cluster {
     /// A cluster of `backend`'s endpoints.
-    pub(crate) fn new(backend: &Arc<Backend>, names: &Names) -> Self {
-        let members = Members::new(backend, names);
+    fn new(backend: &Arc<Backend>, tls: Option<Arc<TlsClient>>, names: &Names) -> Self {
+        let members = Members::new(backend, tls, names);
         Self {
             current: ArcSwap::from_pointee(members),
             turn: AtomicUsize::new(0),
@@ -57,12 +61,19 @@ impl Cluster {
             tls: None,
             endpoints: Vec::new(),
         };
-        Arc::new(Self::new(&Arc::new(backend), &Names::default()))
+        Arc::new(Self::new(&Arc::new(backend), None, &Names::default()))
     }
 
-    fn update(&self, backend: &Arc<Backend>, names: &Names) {
-        if *self.current.load().source != **backend {
-            self.current.store(Arc::new(Members::new(backend, names)));
+    fn update(&self, backend: &Arc<Backend>, tls: Option<Arc<TlsClient>>, names: &Names) {
+        let current = self.current.load();
+        let same_tls = match (&current.tls, &tls) {
+            (Some(current), Some(next)) => Arc::ptr_eq(current, next),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if *current.source != **backend || !same_tls {
+            self.current
+                .store(Arc::new(Members::new(backend, tls, names)));
         }
     }
 
@@ -90,29 +101,23 @@ impl Cluster {
                 Member::Name { name, port } => name.address(*port, first).await,
             };
             match address {
-                Some(address) if !tried.contains(&address) => {
-                    return Some(Pick {
-                        address,
-                        protocol: members.protocol,
-                    });
-                }
+                Some(address) if !tried.contains(&address) => return Some(members.pick(address)),
                 tried_or_none => fallback = fallback.or(tried_or_none),
             }
         }
-        fallback.map(|address| Pick {
-            address,
-            protocol: members.protocol,
-        })
+        fallback.map(|address| members.pick(address))
     }
 }
 
 /// The endpoint for one attempt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pick {
     /// Where to connect.
     pub(crate) address: SocketAddr,
     /// What to speak.
     pub(crate) protocol: BackendProtocol,
+    /// What to speak it in; `None` is clear text.
+    pub(crate) tls: Option<Arc<TlsClient>>,
 }
 
 impl Members {
@@ -129,10 +134,10 @@ impl Members {
         })
     }
 
-    fn new(backend: &Arc<Backend>, names: &Names) -> Self {
+    fn new(backend: &Arc<Backend>, tls: Option<Arc<TlsClient>>, names: &Names) -> Self {
         let Backend {
             protocol,
-            tls,
+            tls: _,
             endpoints,
         } = &**backend;
         let member = |Endpoint { host, port }: &Endpoint| match host {
@@ -144,12 +149,17 @@ impl Members {
         };
         Self {
             protocol: *protocol,
-            // Until there is TLS to backends: clear text would be worse than nothing.
-            endpoints: match tls {
-                None => endpoints.iter().map(member).collect(),
-                Some(_) => Box::default(),
-            },
+            tls,
+            endpoints: endpoints.iter().map(member).collect(),
             source: Arc::clone(backend),
+        }
+    }
+
+    fn pick(&self, address: SocketAddr) -> Pick {
+        Pick {
+            address,
+            protocol: self.protocol,
+            tls: self.tls.clone(),
         }
     }
 }
@@ -159,6 +169,7 @@ impl Members {
 pub(crate) struct Clusters {
     by_id: Mutex<BTreeMap<BackendId, Arc<Cluster>>>,
     names: Names,
+    trust: TrustStores,
 }
 
 impl Clusters {
@@ -166,15 +177,22 @@ impl Clusters {
     /// rest (requests that still use one hold it).
     ///
     /// Answers whether the set of backends is another than before.
-    pub(crate) fn update(&self, backends: &SharedMap<BackendId, Arc<Backend>>) -> ClusterChange {
+    pub(crate) fn update(
+        &self,
+        backends: &SharedMap<BackendId, Arc<Backend>>,
+        setup: &Setup<'_>,
+    ) -> ClusterChange {
         let mut by_id = self.by_id.lock();
         let before: BTreeSet<_> = by_id.keys().cloned().collect();
         by_id.retain(|id, _| backends.contains_key(id));
         for (id, backend) in backends {
             if let Some(cluster) = by_id.get(id) {
-                cluster.update(backend, &self.names);
+                let before = cluster.members().tls.clone();
+                let tls = self.trust.client(backend, setup, before.as_ref());
+                cluster.update(backend, tls, &self.names);
             } else {
-                let cluster = Cluster::new(backend, &self.names);
+                let tls = self.trust.client(backend, setup, None);
+                let cluster = Cluster::new(backend, tls, &self.names);
                 by_id.insert(id.clone(), Arc::new(cluster));
             }
         }

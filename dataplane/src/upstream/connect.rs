@@ -66,13 +66,34 @@ async fn attempt(pick: &Pick) -> Result<Duplex, FailedAttempt> {
         label,
         reason,
     };
-    match timeout(limits::CONNECT_TIMEOUT, open(pick.address)).await {
-        Ok(Ok(socket)) => Ok(Duplex::Plain(socket)),
-        Ok(Err(error)) => Err(failed(label(&error), error.to_string())),
-        Err(_) => Err(failed(
-            ConnectFailure::Timeout,
-            "no answer in time".to_owned(),
-        )),
+    let socket = socket(pick.address)
+        .await
+        .map_err(|unreached| failed(unreached.label(), unreached.to_string()))?;
+    match &pick.tls {
+        None => Ok(Duplex::Plain(socket)),
+        Some(tls) => match tls.handshake(&tls.endpoint(pick.address), socket).await {
+            Ok(stream) => Ok(Duplex::Tls(Box::new(stream.into()))),
+            Err(failure) => Err(failed(ConnectFailure::Tls, failure.to_string())),
+        },
+    }
+}
+
+/// Why there is no TCP connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreached {
+    /// It took longer than [`limits::CONNECT_TIMEOUT`].
+    #[error("no answer in time")]
+    Timeout,
+    /// The system refused, or the endpoint did.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Connects to `address`, with the settings of every connection to a backend.
+pub(super) async fn socket(address: SocketAddr) -> Result<Socket, Unreached> {
+    match timeout(limits::CONNECT_TIMEOUT, open(address)).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(Unreached::Timeout),
     }
 }
 
@@ -86,13 +107,19 @@ async fn open(address: SocketAddr) -> io::Result<Socket> {
     Ok(Socket::new(stream))
 }
 
-fn label(error: &io::Error) -> ConnectFailure {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => ConnectFailure::Refused,
-        io::ErrorKind::TimedOut => ConnectFailure::Timeout,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            ConnectFailure::Unreachable
+impl Unreached {
+    /// What it is counted as.
+    fn label(&self) -> ConnectFailure {
+        let Self::Io(error) = self else {
+            return ConnectFailure::Timeout;
+        };
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => ConnectFailure::Refused,
+            io::ErrorKind::TimedOut => ConnectFailure::Timeout,
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                ConnectFailure::Unreachable
+            }
+            _ => ConnectFailure::Other,
         }
-        _ => ConnectFailure::Other,
     }
 }

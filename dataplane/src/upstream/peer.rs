@@ -1,5 +1,6 @@
 //! How an endpoint is connected to, in pingora's terms.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pingora_core::protocols::TcpKeepalive;
@@ -7,6 +8,7 @@ use pingora_core::upstreams::peer::{ALPN, HttpPeer};
 use portcullis_ir::BackendProtocol;
 
 use super::cluster::Pick;
+use super::tls::transport::Attempt;
 use crate::limits;
 
 /// What of a request decides how its backend is connected.
@@ -18,9 +20,17 @@ pub(crate) struct Exchange {
     pub(crate) silence: Option<Duration>,
 }
 
-/// The peer for one attempt.
-pub(crate) fn peer(pick: Pick, exchange: Exchange) -> Box<HttpPeer> {
-    let mut peer = HttpPeer::new(pick.address, false, String::new());
+/// The peer for one attempt, over TLS if there is a way to that.
+pub(crate) fn peer(
+    pick: &Pick,
+    exchange: Exchange,
+    attempt: Option<Arc<Attempt>>,
+) -> Box<HttpPeer> {
+    let (address, key) = match &attempt {
+        None => (pick.address, 0),
+        Some(attempt) => attempt.peer(),
+    };
+    let mut peer = HttpPeer::new(address, false, String::new());
     let options = &mut peer.options;
     options.connection_timeout = Some(exchange.connect);
     options.idle_timeout = Some(limits::BACKEND_KEEP_ALIVE);
@@ -32,6 +42,10 @@ pub(crate) fn peer(pick: Pick, exchange: Exchange) -> Box<HttpPeer> {
         options.max_h2_streams = limits::BACKEND_H2_STREAMS;
         options.h2_stream_window_size = Some(limits::H2_STREAM_WINDOW);
         options.h2_connection_window_size = Some(limits::H2_CONNECTION_WINDOW);
+    }
+    if let Some(attempt) = attempt {
+        options.custom_l4 = Some(attempt);
+        peer.group_key = key;
     }
     Box::new(peer)
 }

@@ -1,6 +1,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
+use portcullis_ir::ObjectKey;
+
 use super::*;
+use crate::listener::tls::Credentials;
+use crate::metrics::Metrics;
 
 fn backend(ports: &[u16]) -> Arc<Backend> {
     let endpoint = |port: &u16| Endpoint {
@@ -14,6 +18,15 @@ fn backend(ports: &[u16]) -> Arc<Backend> {
     })
 }
 
+fn update(clusters: &Clusters, to: &SharedMap<BackendId, Arc<Backend>>) -> ClusterChange {
+    let metrics = Metrics::new().gateway(&ObjectKey::new("default", "gateway"));
+    let setup = Setup {
+        credentials: &Credentials::default(),
+        metrics: &metrics,
+    };
+    clusters.update(to, &setup)
+}
+
 async fn next(cluster: &Cluster, tried: &[u16]) -> Option<u16> {
     let tried: Vec<_> = tried
         .iter()
@@ -24,7 +37,7 @@ async fn next(cluster: &Cluster, tried: &[u16]) -> Option<u16> {
 
 #[tokio::test]
 async fn endpoints_take_turns() {
-    let cluster = Cluster::new(&backend(&[1, 2, 3]), &Names::default());
+    let cluster = Cluster::new(&backend(&[1, 2, 3]), None, &Names::default());
     let mut picks = Vec::new();
     for _ in 0..6 {
         picks.push(next(&cluster, &[]).await.unwrap());
@@ -34,17 +47,17 @@ async fn endpoints_take_turns() {
 
 #[tokio::test]
 async fn an_endpoint_that_failed_is_passed_over_unless_it_is_the_only_one() {
-    let cluster = Cluster::new(&backend(&[1, 2]), &Names::default());
+    let cluster = Cluster::new(&backend(&[1, 2]), None, &Names::default());
     for _ in 0..4 {
         assert_eq!(next(&cluster, &[1]).await, Some(2));
     }
-    let cluster = Cluster::new(&backend(&[1]), &Names::default());
+    let cluster = Cluster::new(&backend(&[1]), None, &Names::default());
     assert_eq!(next(&cluster, &[1]).await, Some(1));
 }
 
 #[tokio::test]
 async fn no_endpoint_is_no_pick() {
-    let cluster = Cluster::new(&backend(&[]), &Names::default());
+    let cluster = Cluster::new(&backend(&[]), None, &Names::default());
     assert_eq!(next(&cluster, &[]).await, None);
 }
 
@@ -53,11 +66,11 @@ async fn a_cluster_stays_when_its_endpoints_change() {
     let id = BackendId::new("Service/default/a/80");
     let clusters = Clusters::default();
     let first = SharedMap::from([(id.clone(), backend(&[1]))]);
-    assert_eq!(clusters.update(&first), ClusterChange::Set);
+    assert_eq!(update(&clusters, &first), ClusterChange::Set);
     let cluster = clusters.cluster(&id).unwrap();
     let second = SharedMap::from([(id.clone(), backend(&[2]))]);
-    assert_eq!(clusters.update(&second), ClusterChange::None);
+    assert_eq!(update(&clusters, &second), ClusterChange::None);
     assert_eq!(next(&cluster, &[]).await, Some(2));
-    assert_eq!(clusters.update(&SharedMap::new()), ClusterChange::Set);
+    assert_eq!(update(&clusters, &SharedMap::new()), ClusterChange::Set);
     assert!(clusters.cluster(&id).is_none());
 }
