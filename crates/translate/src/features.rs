@@ -17,6 +17,16 @@ pub struct Feature {
 /// All claimed features, sorted by name as `GatewayClass.status.supportedFeatures` must be.
 pub const SUPPORTED: &[Feature] = &[
     feature(
+        "BackendTLSPolicy",
+        "TLS to backends",
+        "backend-tls/config-map",
+    ),
+    feature(
+        "BackendTLSPolicySANValidation",
+        "names of a backend's certificate, other than the SNI",
+        "backend-tls/subject-alt-names",
+    ),
+    feature(
         "Gateway",
         "Gateways, listeners, all statuses",
         "listeners/minimal",
@@ -25,6 +35,11 @@ pub const SUPPORTED: &[Feature] = &[
         "GatewayAddressEmpty",
         "an address of the asked type without a value",
         "listeners/address-without-value",
+    ),
+    feature(
+        "GatewayBackendClientCertificate",
+        "a certificate that the Gateway presents to backends",
+        "backend-tls/client-certificate",
     ),
     feature(
         "GatewayFrontendClientCertificateValidation",
