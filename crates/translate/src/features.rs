@@ -178,6 +178,31 @@ pub const SUPPORTED: &[Feature] = &[
         "references across namespaces, when granted",
         "backends/other-namespace-with-grant",
     ),
+    feature(
+        "TCPRoute",
+        "connections forwarded as they are",
+        "tcp-routes/forwarded",
+    ),
+    feature(
+        "TLSRoute",
+        "TLS passed on by the name that the client asks for",
+        "tls-routes/passthrough",
+    ),
+    feature(
+        "TLSRouteModeMixed",
+        "listeners of both modes, and of HTTPS, on one port",
+        "tls-routes/mixed",
+    ),
+    feature(
+        "TLSRouteModeTerminate",
+        "TLS ended, and what is in it forwarded as a stream",
+        "tls-routes/terminate",
+    ),
+    feature(
+        "UDPRoute",
+        "datagrams forwarded, flow by flow",
+        "udp-routes/forwarded",
+    ),
 ];
 
 const fn feature(name: &'static str, what: &'static str, shown_by: &'static str) -> Feature {
