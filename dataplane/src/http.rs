@@ -3,6 +3,7 @@
 mod attempt;
 pub(crate) mod ctx;
 pub(crate) mod deadline;
+mod dots;
 pub mod filter;
 pub(crate) mod forward;
 mod head;

@@ -4,6 +4,7 @@ use http::header::{self, HeaderValue};
 use http::{Method, Version};
 use pingora_http::RequestHeader;
 
+use super::dots::has_dot_segment;
 use super::refusal::Refusal;
 use crate::limits;
 
@@ -78,10 +79,17 @@ fn is_content_length(line: &[u8]) -> bool {
         .is_some_and(|name| name.eq_ignore_ascii_case(NAME))
 }
 
+/// Refuses a path that means another to some backends.
+///
 /// "The asterisk-form of request-target is only used for a server-wide OPTIONS request" (RFC 9112
 /// section 3.2.4).
 fn check_target(request: &RequestHeader) -> Result<(), Refusal> {
-    if request.raw_path() == b"*" && request.method != Method::OPTIONS {
+    let target = request.raw_path();
+    if target == b"*" && request.method != Method::OPTIONS {
+        return Err(Refusal::BadTarget);
+    }
+    let path = target.split(|&byte| byte == b'?').next();
+    if path.is_some_and(has_dot_segment) {
         return Err(Refusal::BadTarget);
     }
     Ok(())

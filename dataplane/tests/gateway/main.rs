@@ -7,6 +7,7 @@ mod backends;
 mod certs;
 mod client;
 mod datagrams;
+mod edges;
 mod filters;
 mod heads;
 mod http1;

@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 fn sessions(count: usize) -> Sessions<&'static str> {
     Sessions::new(SessionLimits { idle: IDLE, count })

@@ -5,6 +5,9 @@ use portcullis_metrics::{Counter, Exposition, Kind};
 use super::{View, per_variant};
 use crate::metrics::DatagramMetrics;
 
+/// One counter of a port.
+type Pick = fn(&DatagramMetrics) -> &Counter;
+
 impl View {
     pub(super) fn datagrams(&self, out: &mut Exposition) {
         let mut family = out.family(
@@ -13,7 +16,7 @@ impl View {
             "Clients whose datagrams are forwarded now.",
         );
         self.each_udp_port(|labels, port| family.sample(&labels, port.active.value()));
-        let counters: [(_, _, fn(&DatagramMetrics) -> &Counter); 6] = [
+        let counters: [(_, _, Pick); 6] = [
             (
                 "portcullis_udp_sessions_total",
                 "Sessions with clients that began.",
