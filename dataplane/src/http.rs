@@ -6,6 +6,7 @@ pub(crate) mod deadline;
 mod dots;
 pub mod filter;
 pub(crate) mod forward;
+pub(crate) mod grpc;
 mod head;
 mod patience;
 pub(crate) mod proxy;

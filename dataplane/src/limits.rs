@@ -83,6 +83,10 @@ pub(crate) const H2_STREAM_WINDOW: u32 = 256 * 1024;
 /// HTTP/2 flow-control window of one connection.
 pub(crate) const H2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 
+/// HTTP/2 flow-control window of one connection to an endpoint: all its streams have their own in
+/// full, so that clients which do not read their answers hold up none but themselves.
+pub(crate) const BACKEND_H2_CONNECTION_WINDOW: u32 = 100 * H2_STREAM_WINDOW;
+
 /// What is buffered per HTTP/2 stream on the way to the client.
 pub(crate) const H2_SEND_BUFFER: usize = 256 * 1024;
 

@@ -26,6 +26,17 @@ pub const SUPPORTED: &[Feature] = &[
         "names of a backend's certificate, other than the SNI",
         "backend-tls/subject-alt-names",
     ),
+    feature("GRPCRoute", "gRPC routing", "grpc/matches"),
+    feature(
+        "GRPCRouteNamedRouteRule",
+        "rules with names",
+        "grpc/matches",
+    ),
+    feature(
+        "GRPCRouteRequestHeaderModifier",
+        "request headers changed",
+        "grpc/filters",
+    ),
     feature(
         "Gateway",
         "Gateways, listeners, all statuses",

@@ -42,6 +42,8 @@ struct Line<'a> {
     /// Zero when the client got no answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc_status: Option<u16>,
     bytes_in: u64,
     bytes_out: u64,
     duration_ms: f64,
@@ -85,6 +87,7 @@ impl<'a> Line<'a> {
             path,
             protocol,
             status,
+            grpc_status,
             bytes_in,
             bytes_out,
             duration,
@@ -114,6 +117,7 @@ impl<'a> Line<'a> {
             }),
             protocol: protocol_name(*protocol),
             status: is_request.then(|| status.map_or(0, |status| status.as_u16())),
+            grpc_status: *grpc_status,
             bytes_in: *bytes_in,
             bytes_out: *bytes_out,
             duration_ms: millis(*duration),

@@ -29,6 +29,8 @@ pub struct Record {
     pub protocol: Protocol,
     /// The status the client got; `None` when it got none.
     pub status: Option<StatusCode>,
+    /// `grpc-status` of a gRPC call; `None` if it is none, or ended without one.
+    pub grpc_status: Option<u16>,
     /// Bytes of the request's body, or all that the client sent.
     pub bytes_in: u64,
     /// Bytes of the answer's body, or all that the backend sent.
@@ -94,6 +96,7 @@ impl Default for Record {
             path: String::new(),
             protocol: Protocol::Http(Version::HTTP_11),
             status: None,
+            grpc_status: None,
             bytes_in: 0,
             bytes_out: 0,
             duration: Duration::ZERO,

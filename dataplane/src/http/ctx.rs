@@ -37,6 +37,10 @@ pub(crate) struct RequestCtx {
     pub(crate) bytes_out: usize,
     /// The status that the client got.
     pub(crate) status: Option<StatusCode>,
+    /// Whether it is a gRPC call.
+    pub(crate) is_call: bool,
+    /// How the call ended, if it is one.
+    pub(crate) call_status: Option<u16>,
     /// Whether the backend is asked for a tunnel.
     pub(crate) asks_upgrade: bool,
     /// The connection it came on.
@@ -81,6 +85,8 @@ impl RequestCtx {
             bytes_in: 0,
             bytes_out: 0,
             status: None,
+            is_call: false,
+            call_status: None,
             asks_upgrade: false,
             connection: None,
             spot: None,

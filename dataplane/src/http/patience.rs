@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use http::{Version, header};
+use http::{HeaderMap, Version, header};
 use pingora_proxy::Session;
 use portcullis_ir::BackendProtocol;
 use portcullis_ir::route::Timeouts;
@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use super::ctx::RequestCtx;
 use super::deadline::{self, Limit};
+use super::grpc;
 use super::refusal::Refusal;
 use crate::limits;
 use crate::upstream::peer::Exchange;
@@ -31,6 +32,14 @@ use crate::upstream::peer::Exchange;
 pub(super) fn left(ctx: &RequestCtx) -> Option<Duration> {
     let whole = ctx.timeouts.request?;
     Some(whole.saturating_sub(ctx.started.elapsed()))
+}
+
+/// A gRPC call need not take longer than its client waits for it, whatever the route allows: its
+/// `grpc-timeout` is a `timeouts.request` of its own. The header goes on to the backend as it is.
+pub(super) fn heed_client(ctx: &mut RequestCtx, request: &HeaderMap) {
+    let of_client = ctx.is_call.then(|| grpc::timeout(request)).flatten();
+    let both = ctx.timeouts.request.into_iter().chain(of_client);
+    ctx.timeouts.request = both.min();
 }
 
 /// Sets when the request must be over, whatever attempts there are.
@@ -92,10 +101,12 @@ fn asks_upgrade(session: &Session, ctx: &RequestCtx) -> bool {
 
 /// Limits the next pause in a request's body over HTTP/2, which pingora does not.
 ///
-/// Once the answer has begun there is no limit: a stream of messages in both directions, as gRPC
-/// has them, may rest for as long as its ends like.
+/// Once the answer has begun there is no limit. For a gRPC call there never is one: a stream of
+/// messages may rest for as long as its ends like, and many servers send the head of their answer
+/// with their first message.
 pub(super) fn limit_body_pause(session: &Session, ctx: &RequestCtx, limit: Duration) {
-    if session.req_header().version == Version::HTTP_2 && ctx.answered.is_none() {
+    let is_limited = !ctx.is_call && ctx.answered.is_none();
+    if is_limited && session.req_header().version == Version::HTTP_2 {
         deadline::set_pause(Limit {
             at: Instant::now() + limit,
             refusal: Refusal::RequestTimeout,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header;
+use http::header::{self, HeaderMap};
 use http::{StatusCode, Version};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::http::v1::server::HttpSession;
@@ -17,16 +17,17 @@ use pingora_error::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use portcullis_ir::BackendProtocol;
+use portcullis_table::is_call;
 
 use super::attempt::{self, Reused};
 use super::ctx::RequestCtx;
 use super::forward::Trailers;
-use super::patience::{exchange, limit_answer_pause, limit_body_pause, limit_request};
+use super::patience::{exchange, heed_client, limit_answer_pause, limit_body_pause, limit_request};
 use super::refusal::Refusal;
 use super::respond::has_answered;
 use super::retry::Failure;
 use super::select::{Choice, Forward, Refused};
-use super::{deadline, forward, head, report, respond, select};
+use super::{deadline, forward, grpc, head, report, respond, select};
 use crate::limits;
 use crate::listener::stream::connection_of;
 use crate::state::Shared;
@@ -63,6 +64,8 @@ impl Gateway {
         match choice.map_err(|refused| note_refused(ctx, refused))? {
             Choice::Forward(forward) => {
                 note_forward(ctx, forward);
+                heed_client(ctx, &session.req_header().headers);
+                limit_request(ctx);
                 attempt::pick(ctx).await.map(|()| Admission::Forward)
             }
             Choice::Redirect {
@@ -126,7 +129,6 @@ fn note_forward(ctx: &mut RequestCtx, forward: Forward) {
     ctx.spot = Some(spot);
     ctx.timeouts = timeouts;
     ctx.retry = retry;
-    limit_request(ctx);
     ctx.upstream = Some(upstream);
     ctx.cors = cors;
     ctx.prefix = prefix;
@@ -174,6 +176,8 @@ impl ProxyHttp for Gateway {
         if let Some(connection) = &ctx.connection {
             connection.request_starts();
         }
+        let head = session.req_header();
+        ctx.is_call = is_call(head.version, &head.method, &head.headers);
         report::begin(session, ctx);
         // pingora forgets the timeout with every request that does not say `close`, and takes
         // pipelined requests for an error unless told.
@@ -294,6 +298,9 @@ impl ProxyHttp for Gateway {
         }
         ctx.answered = Some(ctx.started.elapsed());
         ctx.status = Some(response.status);
+        if ctx.is_call {
+            ctx.call_status = grpc::status_in(&response.headers);
+        }
         forward::strip_hop_by_hop(response, trailers(session, ctx));
         if session.req_header().version == Version::HTTP_10 {
             unchunk(session, response);
@@ -326,6 +333,18 @@ impl ProxyHttp for Gateway {
         ctx.bytes_out += body.as_ref().map_or(0, Bytes::len);
         if ctx.asks_upgrade && !session.was_upgraded() {
             limit_answer_pause();
+        }
+        Ok(None)
+    }
+
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        ctx: &mut RequestCtx,
+    ) -> Result<Option<Bytes>> {
+        if ctx.is_call {
+            ctx.call_status = grpc::status_in(trailers);
         }
         Ok(None)
     }
@@ -377,6 +396,10 @@ impl ProxyHttp for Gateway {
         if !has_answered(session) {
             // An error means that the client is gone, which is nothing to act on.
             let _ = respond::refuse(session, ctx, refusal).await;
+        } else if ctx.is_call
+            && let Some(status) = refusal.call_status()
+        {
+            respond::cut_call_short(session, status, refusal).await;
         }
         let error_code = refusal.status().map_or(0, |status| status.as_u16());
         FailToProxy {

@@ -4,6 +4,7 @@
 
 use http::StatusCode;
 
+use super::grpc::CallStatus;
 use crate::access_log::ResponseFlag;
 
 /// Why a request was not answered by a backend.
@@ -100,7 +101,37 @@ impl Refusal {
         })
     }
 
-    /// The body, one line.
+    /// The status to end a gRPC call with; `None` if there is nobody to tell.
+    ///
+    /// As a client would make them of the HTTP statuses ("HTTP to gRPC Status Code Mapping"), with
+    /// two exceptions. "When a GRPCBackendRef is invalid, `UNAVAILABLE` statuses MUST be returned"
+    /// (`GRPCRouteRule.BackendRefs`). What took too long exceeded a deadline.
+    pub(crate) fn call_status(self) -> Option<CallStatus> {
+        Some(match self {
+            Self::BadHost
+            | Self::BadTarget
+            | Self::AmbiguousLength
+            | Self::RepeatedLength
+            | Self::UnknownCoding
+            | Self::Malformed
+            | Self::Internal => CallStatus::Internal,
+            Self::TargetTooLong | Self::HeadersTooLarge => CallStatus::ResourceExhausted,
+            Self::Connect | Self::NoRoute => CallStatus::Unimplemented,
+            Self::Misdirected
+            | Self::Outdated
+            | Self::InvalidBackend
+            | Self::NoEndpoints
+            | Self::ConnectFailed
+            | Self::ConnectTimeout
+            | Self::BackendTls
+            | Self::BackendClosed
+            | Self::BackendProtocol => CallStatus::Unavailable,
+            Self::RequestTimeout | Self::BackendTimeout => CallStatus::DeadlineExceeded,
+            Self::ClientGone | Self::CutOff => return None,
+        })
+    }
+
+    /// The body, one line. Of a gRPC call: the status in words, which need no encoding.
     pub(crate) fn body(self) -> &'static str {
         match self {
             Self::BadHost => "bad host\n",

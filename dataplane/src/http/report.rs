@@ -8,6 +8,7 @@ use pingora_proxy::Session;
 
 use super::ctx::RequestCtx;
 use super::deadline;
+use super::grpc::CallStatus;
 use super::refusal::Refusal;
 use crate::access_log::{Protocol, Record};
 
@@ -68,6 +69,7 @@ fn fill(record: &mut Record, ctx: &RequestCtx, duration: Duration) {
         .unwrap_or(SystemTime::UNIX_EPOCH);
     record.duration = duration;
     record.status = ctx.status;
+    record.grpc_status = call_status(ctx);
     record.place = ctx.spot.as_ref().map(|spot| spot.place.clone());
     record.bytes_in = u64::try_from(ctx.bytes_in).unwrap_or(u64::MAX);
     record.bytes_out = u64::try_from(ctx.bytes_out).unwrap_or(u64::MAX);
@@ -89,6 +91,12 @@ fn fill(record: &mut Record, ctx: &RequestCtx, duration: Duration) {
             record.client_subject.clone_from(&tls.client_subject);
         }
     }
+}
+
+fn call_status(ctx: &RequestCtx) -> Option<u16> {
+    let refusal = ctx.refusal.filter(|_| ctx.is_call);
+    let refused = refusal.and_then(Refusal::call_status);
+    refused.map(CallStatus::code).or(ctx.call_status)
 }
 
 fn fill_request(record: &mut Record, request: &RequestHeader) {

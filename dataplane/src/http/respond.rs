@@ -1,14 +1,16 @@
 //! Answers of our own, and which of them an error of pingora's becomes.
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
+use pingora_core::protocols::http::HttpTask;
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::ctx::RequestCtx;
 use super::filter::Cors;
+use super::grpc::{CallStatus, GRPC_MESSAGE, GRPC_STATUS};
 use super::refusal::{Afterwards, Refusal};
 use crate::listener::connection::Connection;
 
@@ -18,6 +20,9 @@ pub(crate) async fn refuse(
     ctx: &RequestCtx,
     refusal: Refusal,
 ) -> Result<()> {
+    if ctx.is_call {
+        return refuse_call(session, ctx, refusal).await;
+    }
     let Some(status) = refusal.status() else {
         return Ok(());
     };
@@ -28,6 +33,46 @@ pub(crate) async fn refuse(
     let connection = ctx.connection.as_deref();
     let (body, afterwards) = (refusal.body(), refusal.afterwards());
     answer(session, connection, head, body, afterwards).await
+}
+
+/// Ends a gRPC call: "Trailers-Only → HTTP-Status Content-Type Trailers", in one frame.
+async fn refuse_call(session: &mut Session, ctx: &RequestCtx, refusal: Refusal) -> Result<()> {
+    let Some(status) = refusal.call_status() else {
+        return Ok(());
+    };
+    let mut head = ResponseHeader::build(StatusCode::OK, Some(4))?;
+    let grpc = HeaderValue::from_static("application/grpc");
+    head.insert_header(header::CONTENT_TYPE, grpc)?;
+    head.insert_header(GRPC_STATUS, HeaderValue::from(status.code()))?;
+    head.insert_header(GRPC_MESSAGE, in_words(refusal))?;
+    decorate(session, ctx, &mut head);
+    if let Some(connection) = &ctx.connection
+        && refusal.afterwards() == Afterwards::Leave
+    {
+        connection.ask_to_leave();
+    }
+    // `write_response_header` would leave the end of the stream to a frame of data.
+    let task = HttpTask::Header(Box::new(head), true);
+    let downstream = session.as_downstream_mut();
+    downstream.response_duplex_vec(vec![task]).await.map(|_| ())
+}
+
+/// Ends a gRPC call whose answer has begun. Without trailers its client would take the reset of the
+/// stream for its own.
+pub(crate) async fn cut_call_short(session: &mut Session, status: CallStatus, refusal: Refusal) {
+    let trailers = HeaderMap::from_iter([
+        (GRPC_STATUS, HeaderValue::from(status.code())),
+        (GRPC_MESSAGE, in_words(refusal)),
+    ]);
+    // An error means that the client is gone, which is nothing to act on.
+    let _ = session
+        .as_downstream_mut()
+        .write_response_trailers(trailers)
+        .await;
+}
+
+fn in_words(refusal: Refusal) -> HeaderValue {
+    HeaderValue::from_static(refusal.body().trim_ascii_end())
 }
 
 /// Sends a redirect.

@@ -41,7 +41,7 @@ pub(crate) fn peer(
         options.alpn = ALPN::H2;
         options.max_h2_streams = limits::BACKEND_H2_STREAMS;
         options.h2_stream_window_size = Some(limits::H2_STREAM_WINDOW);
-        options.h2_connection_window_size = Some(limits::H2_CONNECTION_WINDOW);
+        options.h2_connection_window_size = Some(limits::BACKEND_H2_CONNECTION_WINDOW);
     }
     if let Some(attempt) = attempt {
         options.custom_l4 = Some(attempt);

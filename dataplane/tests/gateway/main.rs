@@ -9,6 +9,7 @@ mod client;
 mod datagrams;
 mod edges;
 mod filters;
+mod grpc;
 mod heads;
 mod http1;
 mod http2;
