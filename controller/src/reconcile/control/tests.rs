@@ -1,3 +1,5 @@
+mod routes;
+
 use std::time::Duration;
 
 use portcullis_api::gateway::{AddressType, GatewayAddress};

@@ -103,8 +103,22 @@ spec:
   parentRefs:
   - name: elsewhere
 ";
+    let parentless = "apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata:
+  name: r
+spec:
+  rules:
+  - backendRefs:
+    - name: db
+      port: 5432
+";
     for (text, said) in [
         (foreign, "warning: Gateway default/g: ignored: "),
+        (
+            parentless,
+            "warning: TCPRoute default/r: it has no parentRefs, so no Gateway serves it",
+        ),
         (
             lonely,
             "warning: HTTPRoute default/r: its parent, Gateway default/elsewhere, ",

@@ -14,3 +14,4 @@ mod cluster;
 mod demo;
 mod signals;
 mod status;
+mod streams;
