@@ -30,6 +30,12 @@ pub const SUPPORTED: &[Feature] = &[
         "names of a backend's certificate, other than the SNI",
         "backend-tls/subject-alt-names",
     ),
+    feature(
+        "ClusterTrustBundle",
+        "CA certificates in ClusterTrustBundles, of backends and of clients",
+        "backend-tls/cluster-trust-bundle",
+    )
+    .needing(Kind::ClusterTrustBundle),
     feature("GRPCRoute", "gRPC routing", "grpc/matches"),
     feature(
         "GRPCRouteNamedRouteRule",
@@ -41,12 +47,6 @@ pub const SUPPORTED: &[Feature] = &[
         "request headers changed",
         "grpc/filters",
     ),
-    feature(
-        "ClusterTrustBundle",
-        "CA certificates in ClusterTrustBundles, of backends and of clients",
-        "backend-tls/cluster-trust-bundle",
-    )
-    .needing(Kind::ClusterTrustBundle),
     feature(
         "Gateway",
         "Gateways, listeners, all statuses",
