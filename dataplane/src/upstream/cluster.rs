@@ -22,6 +22,7 @@ use super::tls::clients::{Setup, TrustStores};
 pub(crate) struct Cluster {
     current: ArcSwap<Members>,
     turn: AtomicUsize,
+    turn_of_retries: AtomicUsize,
     /// How often it may be asked again.
     pub(crate) budget: Budget,
 }
@@ -50,6 +51,7 @@ impl Cluster {
         Self {
             current: ArcSwap::from_pointee(members),
             turn: AtomicUsize::new(0),
+            turn_of_retries: AtomicUsize::new(0),
             budget: Budget::new(),
         }
     }
@@ -92,7 +94,13 @@ impl Cluster {
     pub(crate) async fn next(&self, tried: &[SocketAddr]) -> Option<Pick> {
         let members = self.members();
         let count = members.endpoints.len();
-        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        // Were turns shared, every request would begin at the endpoint that fails, if it is one of two.
+        let turn = if tried.is_empty() {
+            &self.turn
+        } else {
+            &self.turn_of_retries
+        };
+        let first = turn.fetch_add(1, Ordering::Relaxed);
         let mut fallback = None;
         for offset in 0..count {
             let member = members.endpoints.get(first.wrapping_add(offset) % count)?;

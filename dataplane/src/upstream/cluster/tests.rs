@@ -56,6 +56,29 @@ async fn an_endpoint_that_failed_is_passed_over_unless_it_is_the_only_one() {
 }
 
 #[tokio::test]
+async fn further_attempts_take_nobodys_turn() {
+    let cluster = Cluster::new(&backend(&[1, 2]), None, &Names::default());
+    for expected in [1, 2, 1, 2] {
+        let first = next(&cluster, &[]).await.unwrap();
+        assert_eq!(first, expected);
+        assert_eq!(next(&cluster, &[first]).await, Some(3 - first));
+    }
+}
+
+#[tokio::test]
+async fn further_attempts_are_spread_over_the_endpoints() {
+    let cluster = Cluster::new(&backend(&[1, 2, 3, 4]), None, &Names::default());
+    let mut picks = [0; 5];
+    for _ in 0..12 {
+        picks[usize::from(next(&cluster, &[1]).await.unwrap())] += 1;
+    }
+    assert_eq!(picks[1], 0);
+    assert!(picks[2..].iter().all(|count| *count >= 3), "{picks:?}");
+    let all = [1, 2, 3, 4];
+    assert_ne!(next(&cluster, &all).await, next(&cluster, &all).await);
+}
+
+#[tokio::test]
 async fn no_endpoint_is_no_pick() {
     let cluster = Cluster::new(&backend(&[]), None, &Names::default());
     assert_eq!(next(&cluster, &[]).await, None);
