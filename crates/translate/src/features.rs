@@ -78,6 +78,11 @@ pub const SUPPORTED: &[Feature] = &[
         "hostnames/isolation",
     ),
     feature(
+        "GatewayHTTPSListenerDetectMisdirectedRequests",
+        "421 to requests on a connection that is for another listener",
+        "tls/overlapping-hostnames",
+    ),
+    feature(
         "GatewayInfrastructure",
         "labels, annotations and parameters of what is made for a Gateway",
         "infrastructure/labels-and-annotations",
@@ -127,6 +132,11 @@ pub const SUPPORTED: &[Feature] = &[
         "HTTPRouteBackendRequestHeaderModification",
         "request headers changed per backend",
         "rules/filters-of-backends",
+    ),
+    feature(
+        "HTTPRouteBackendTimeout",
+        "a limit for each attempt at a backend",
+        "rules/timeouts",
     ),
     feature(
         "HTTPRouteBackendURLRewrite",
@@ -180,9 +190,24 @@ pub const SUPPORTED: &[Feature] = &[
         "rules/matches",
     ),
     feature(
+        "HTTPRouteRequestTimeout",
+        "a limit for whole requests",
+        "rules/timeouts",
+    ),
+    feature(
         "HTTPRouteResponseHeaderModification",
         "response headers changed",
         "rules/header-filters",
+    ),
+    feature(
+        "HTTPRouteRetryCodes",
+        "another attempt after answers with the codes listed",
+        "rules/retry",
+    ),
+    feature(
+        "HTTPRouteRetryConnectionError",
+        "another attempt when no connection comes about",
+        "rules/retry",
     ),
     feature(
         "HTTPRouteSchemeRedirect",
