@@ -22,4 +22,5 @@ mod retries;
 mod snapshot;
 mod streams;
 mod terminated;
+mod timeouts;
 mod tls;
