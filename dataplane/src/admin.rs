@@ -33,8 +33,9 @@ use portcullis_ir::ObjectKey;
 
 use crate::metrics::Metrics;
 pub use loaded::{
-    Kept, LoadedAttachment, LoadedBackend, LoadedCertificate, LoadedConfig, LoadedListener,
-    LoadedPort, LoadedRoute, LoadedRule, LoadedTarget, LoadedTrust, LoadedValidation,
+    Kept, LoadedAttachment, LoadedBackend, LoadedBackendTls, LoadedCertificate, LoadedConfig,
+    LoadedListener, LoadedPort, LoadedRoute, LoadedRule, LoadedTarget, LoadedTrust,
+    LoadedValidation,
 };
 pub use render::render;
 pub use server::AdminServer;

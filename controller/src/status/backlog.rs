@@ -405,7 +405,6 @@ fn status_of(object: &AnyObject) -> Value {
         | AnyObject::EndpointSlice(_)
         | AnyObject::Secret(_)
         | AnyObject::ConfigMap(_)
-        | AnyObject::GatewayParameters(_)
-        | AnyObject::ClusterTrustBundle(_) => Value::Null,
+        | AnyObject::GatewayParameters(_) => Value::Null,
     }
 }

@@ -43,8 +43,6 @@ pub enum Kind {
     ConfigMap,
     /// `GatewayParameters` of our own group.
     GatewayParameters,
-    /// `ClusterTrustBundle` of `certificates.k8s.io`, cluster-scoped; newer clusters have it.
-    ClusterTrustBundle,
 }
 
 /// Whether objects of a kind live in a namespace.
@@ -58,7 +56,7 @@ pub enum Scope {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 16] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::ListenerSet,
@@ -75,7 +73,6 @@ impl Kind {
         Self::Secret,
         Self::ConfigMap,
         Self::GatewayParameters,
-        Self::ClusterTrustBundle,
     ];
 
     /// The kind of this group and name, if we read it.
@@ -104,7 +101,6 @@ impl Kind {
             Self::Secret => "Secret",
             Self::ConfigMap => "ConfigMap",
             Self::GatewayParameters => "GatewayParameters",
-            Self::ClusterTrustBundle => "ClusterTrustBundle",
         }
     }
 
@@ -127,7 +123,6 @@ impl Kind {
             Self::Secret => "secrets",
             Self::ConfigMap => "configmaps",
             Self::GatewayParameters => "gatewayparameters",
-            Self::ClusterTrustBundle => "clustertrustbundles",
         }
     }
 
@@ -146,7 +141,6 @@ impl Kind {
             | Self::BackendTlsPolicy => GATEWAY_GROUP,
             Self::GatewayParameters => OWN_GROUP,
             Self::EndpointSlice => "discovery.k8s.io",
-            Self::ClusterTrustBundle => "certificates.k8s.io",
             Self::Namespace | Self::Service | Self::Secret | Self::ConfigMap => "",
         }
     }
@@ -162,7 +156,6 @@ impl Kind {
             Self::TcpRoute | Self::UdpRoute => &["v1", "v1alpha2"],
             Self::BackendTlsPolicy => &["v1", "v1alpha3"],
             Self::GatewayParameters => &["v1alpha1"],
-            Self::ClusterTrustBundle => &["v1", "v1beta1", "v1alpha1"],
             Self::ListenerSet
             | Self::GrpcRoute
             | Self::Namespace
@@ -184,7 +177,7 @@ impl Kind {
     /// Whether objects of this kind live in a namespace.
     pub const fn scope(self) -> Scope {
         match self {
-            Self::GatewayClass | Self::Namespace | Self::ClusterTrustBundle => Scope::Cluster,
+            Self::GatewayClass | Self::Namespace => Scope::Cluster,
             _ => Scope::Namespaced,
         }
     }

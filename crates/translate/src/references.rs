@@ -184,8 +184,7 @@ impl References {
             AnyObject::Service(_)
             | AnyObject::Secret(_)
             | AnyObject::ConfigMap(_)
-            | AnyObject::GatewayParameters(_)
-            | AnyObject::ClusterTrustBundle(_) => self.is_named(object.kind(), object.key()),
+            | AnyObject::GatewayParameters(_) => self.is_named(object.kind(), object.key()),
         }
     }
 

@@ -4,6 +4,7 @@ mod convert;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use portcullis_ir::listener::Transport;
 use portcullis_ir::tls::{CertificateInfo, ClientValidationMode};
@@ -167,8 +168,26 @@ pub struct LoadedBackend {
     pub id: BackendId,
     /// What its endpoints speak.
     pub protocol: BackendProtocol,
+    /// How it is spoken to over TLS; `None` is in clear text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<LoadedBackendTls>,
     /// `address:port` of each.
     pub endpoints: Vec<String>,
+}
+
+/// TLS to a backend, as its policy asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadedBackendTls {
+    /// The server name that is sent.
+    pub hostname: Arc<str>,
+    /// The names of which the backend's certificate must have one.
+    pub names: Vec<String>,
+    /// The CA bundles its chain may end in, or `System`.
+    pub trust: Vec<String>,
+    /// The certificate that it is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<CertificateId>,
 }
 
 /// What is in force although the snapshot says that its source is unusable now: the last usable

@@ -7,8 +7,8 @@ use portcullis_ir::listener::Transport;
 use portcullis_ir::tls::CertificateInfo;
 
 use super::loaded::{
-    LoadedCertificate, LoadedConfig, LoadedListener, LoadedPort, LoadedRoute, LoadedRule,
-    LoadedTarget, LoadedTrust,
+    LoadedBackend, LoadedBackendTls, LoadedCertificate, LoadedConfig, LoadedListener, LoadedPort,
+    LoadedRoute, LoadedRule, LoadedTarget, LoadedTrust,
 };
 
 /// Shows what is loaded to a person. `now` (seconds since the Unix epoch) decides how many days
@@ -43,12 +43,33 @@ fn gateway(config: &LoadedConfig, now: i64) -> String {
     for backend in backends {
         table.row([
             backend.id.to_string(),
-            format!("{:?}", backend.protocol),
+            protocol(backend),
             list(&backend.endpoints, "none"),
         ]);
     }
     table.write(&mut out);
     out
+}
+
+/// `Http1, TLS as a.example (CA ConfigMap/default/ca; shown Secret/default/client)`
+fn protocol(backend: &LoadedBackend) -> String {
+    let clear = format!("{:?}", backend.protocol);
+    let Some(tls) = &backend.tls else {
+        return clear;
+    };
+    let LoadedBackendTls {
+        hostname: _,
+        names,
+        trust,
+        client_certificate,
+    } = tls;
+    let shown = client_certificate.as_ref();
+    let shown = shown.map_or(String::new(), |id| format!("; shown {id}"));
+    format!(
+        "{clear}, TLS as {} (CA {}{shown})",
+        names.join(" or "),
+        trust.join(", ")
+    )
 }
 
 fn listener_tables(listeners: &[LoadedListener], now: i64, out: &mut String) {

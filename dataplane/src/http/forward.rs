@@ -1,6 +1,7 @@
 //! What a message becomes on its way through: forwarding headers, hop-by-hop headers, rewrites.
 
 use http::header::{self, HeaderName, HeaderValue};
+use http::uri::{Authority, Scheme};
 use http::{StatusCode, Version};
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -107,6 +108,26 @@ pub(crate) fn apply_request_filters(
     }
     filters.request_headers().apply(request);
     Ok(())
+}
+
+/// Makes an HTTP/2 request say that it travels in TLS, which pingora does not know.
+///
+/// pingora derives scheme and authority from Host, and leaves them as they are when there is none.
+pub(crate) fn say_https(request: &mut RequestHeader) {
+    let host = request.headers.get(header::HOST);
+    let authority = match host {
+        Some(host) => Authority::try_from(host.as_bytes()).ok(),
+        None => request.uri.authority().cloned(),
+    };
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(Scheme::HTTPS);
+    parts.authority = authority;
+    parts.path_and_query = request.uri.path_and_query().cloned();
+    // What is no URI, such as `OPTIONS *`, goes on as it is.
+    if let Ok(uri) = http::Uri::from_parts(parts) {
+        request.set_uri(uri);
+        request.remove_header(&header::HOST);
+    }
 }
 
 fn replace_target(

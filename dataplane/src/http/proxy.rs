@@ -264,6 +264,9 @@ impl ProxyHttp for Gateway {
                 Error::new(ErrorType::InternalError)
             })?;
         }
+        if over_h2 && ctx.over_tls.is_some() {
+            forward::say_https(request);
+        }
         Ok(())
     }
 

@@ -59,8 +59,17 @@ struct Inputs {
     policy: Arc<BackendTls>,
     protocol: BackendProtocol,
     trust: TrustInputs,
-    /// `None`: none is shown. `Some(None)`: one should be shown that is not to be had.
-    certificate: Option<Option<Arc<CertificateChain>>>,
+    certificate: ClientCertificate,
+}
+
+/// What a backend that asks for a certificate is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum ClientCertificate {
+    /// Nothing: the Gateway names none.
+    None,
+    /// The Gateway names one that is not to be had.
+    Missing,
+    Chain(Arc<CertificateChain>),
 }
 
 /// The CAs in force for a backend.

@@ -40,7 +40,7 @@ pub(crate) async fn echo(name: &'static str) -> TestBackend {
     .await
 }
 
-async fn describe(
+pub(crate) async fn describe(
     name: &'static str,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -41,6 +41,21 @@ pub(crate) struct Identity {
 struct Shown(Arc<CertifiedKey>);
 
 impl Identity {
+    /// As a snapshot carries it.
+    pub(crate) fn as_certificate(&self) -> Certificate {
+        Certificate::Usable(Arc::new(CertificateChain {
+            chain: vec![Arc::from(self.der.as_ref())],
+            key: Secret::new(self.key.clone()),
+            leaf: info("leaf", &self.names),
+        }))
+    }
+
+    /// As a server shows it.
+    pub(crate) fn chain_and_key(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
+        (vec![self.der.clone()], key)
+    }
+
     fn shown(&self) -> Shown {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
         let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
@@ -60,8 +75,18 @@ impl ResolvesClientCert for Shown {
 
 impl Ca {
     pub(crate) fn sign(&self, names: &[&str]) -> Identity {
+        self.sign_with(names, |_| ())
+    }
+
+    /// A certificate that says more than its names.
+    pub(crate) fn sign_with(
+        &self,
+        names: &[&str],
+        more: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let params = CertificateParams::new(names.clone()).unwrap();
+        let mut params = CertificateParams::new(names.clone()).unwrap();
+        more(&mut params);
         let key = KeyPair::generate().unwrap();
         let der = params.signed_by(&key, &self.issuer).unwrap().der().clone();
         Identity {
@@ -73,12 +98,7 @@ impl Ca {
 
     /// A certificate as a snapshot carries it.
     pub(crate) fn certificate(&self, names: &[&str]) -> Certificate {
-        let identity = self.sign(names);
-        Certificate::Usable(Arc::new(CertificateChain {
-            chain: vec![Arc::from(identity.der.as_ref())],
-            key: Secret::new(identity.key),
-            leaf: info("leaf", &identity.names),
-        }))
+        self.sign(names).as_certificate()
     }
 
     pub(crate) fn bundle(&self) -> TrustBundle {

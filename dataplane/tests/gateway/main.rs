@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod backend;
+mod backend_connections;
+mod backend_tls;
 mod backends;
 mod certs;
 mod client;
@@ -24,3 +26,4 @@ mod streams;
 mod terminated;
 mod timeouts;
 mod tls;
+mod tls_backend;

@@ -11,7 +11,7 @@ use portcullis_ir::filter::Filter;
 use portcullis_ir::matcher::{HttpMatch, PathMatcher};
 use portcullis_ir::route::{L4Rule, RouteKind, Timeouts};
 use portcullis_ir::tls::{
-    Certificate, ClientValidation, ClientValidationMode, TlsTermination, TrustBundle,
+    BackendTls, Certificate, ClientValidation, ClientValidationMode, TlsTermination, TrustBundle,
 };
 use portcullis_ir::{
     Attachment, Backend, BackendId, BackendProtocol, CertificateId, Endpoint, EndpointHost,
@@ -174,6 +174,29 @@ impl Scene {
         protocol: BackendProtocol,
         at: &[SocketAddr],
     ) -> Self {
+        self.insert_backend(name, protocol, at, None);
+        self
+    }
+
+    /// A backend over TLS.
+    pub(crate) fn tls_backend(
+        mut self,
+        name: &str,
+        protocol: BackendProtocol,
+        at: &[SocketAddr],
+        policy: BackendTls,
+    ) -> Self {
+        self.insert_backend(name, protocol, at, Some(Arc::new(policy)));
+        self
+    }
+
+    fn insert_backend(
+        &mut self,
+        name: &str,
+        protocol: BackendProtocol,
+        at: &[SocketAddr],
+        tls: Option<Arc<BackendTls>>,
+    ) {
         let endpoint = |at: &SocketAddr| Endpoint {
             host: EndpointHost::Ip(at.ip()),
             port: at.port(),
@@ -183,11 +206,10 @@ impl Scene {
             backend_id(name),
             Arc::new(Backend {
                 protocol,
-                tls: None,
+                tls,
                 endpoints,
             }),
         );
-        self
     }
 
     /// All of `host` under `path` on a listener goes to a backend.

@@ -31,7 +31,6 @@ fn the_table_in_the_documentation_is_this_one() {
         name,
         what,
         shown_by,
-        needs: _,
     } in SUPPORTED
     {
         writeln!(table, "| `{name}` | {what} | `{shown_by}` |").unwrap();

@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use portcullis_ir::listener::{Listener, ListenerProtocol};
-use portcullis_ir::tls::{Certificate, ClientValidation, TlsTermination, TrustBundle};
+use portcullis_ir::tls::{
+    BackendTls, BackendTrust, Certificate, ClientValidation, SubjectAltName, TlsTermination,
+    TrustBundle,
+};
 use portcullis_ir::{
     Attachment, Backend, BackendId, CertificateId, HttpRoute, HttpRule, L4Route, ListenerId,
     PortKey, RouteId, Snapshot, TrustBundleId,
 };
 
 use super::{
-    Kept, LoadedAttachment, LoadedBackend, LoadedCertificate, LoadedConfig, LoadedListener,
-    LoadedPort, LoadedRoute, LoadedRule, LoadedTrust, LoadedValidation,
+    Kept, LoadedAttachment, LoadedBackend, LoadedBackendTls, LoadedCertificate, LoadedConfig,
+    LoadedListener, LoadedPort, LoadedRoute, LoadedRule, LoadedTrust, LoadedValidation,
 };
 use crate::admin::text;
 
@@ -220,13 +224,42 @@ impl LoadedBackend {
     fn of(id: &BackendId, backend: &Backend) -> Self {
         let Backend {
             protocol,
-            tls: _,
+            tls,
             endpoints,
         } = backend;
         Self {
             id: id.clone(),
             protocol: *protocol,
+            tls: tls.as_deref().map(LoadedBackendTls::of),
             endpoints: endpoints.iter().map(text::endpoint).collect(),
+        }
+    }
+}
+
+impl LoadedBackendTls {
+    fn of(tls: &BackendTls) -> Self {
+        let BackendTls {
+            hostname,
+            subject_alt_names,
+            trust,
+            client_certificate,
+        } = tls;
+        let names = subject_alt_names.iter().map(|name| match name {
+            SubjectAltName::Dns(name) => name.to_string(),
+            SubjectAltName::Uri(uri) => uri.to_string(),
+        });
+        let mut names: Vec<_> = names.collect();
+        if names.is_empty() {
+            names.push(hostname.to_string());
+        }
+        Self {
+            hostname: Arc::clone(hostname),
+            names,
+            trust: match trust {
+                BackendTrust::System => vec!["System".to_owned()],
+                BackendTrust::Bundles(ids) => ids.iter().map(ToString::to_string).collect(),
+            },
+            client_certificate: client_certificate.clone(),
         }
     }
 }

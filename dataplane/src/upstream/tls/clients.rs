@@ -9,7 +9,7 @@ use portcullis_ir::{Backend, TrustBundleId};
 
 use super::failure::SetupFailure;
 use super::roots::Roots;
-use super::{Inputs, TlsClient, TrustInputs};
+use super::{ClientCertificate, Inputs, TlsClient, TrustInputs};
 use crate::listener::tls::Credentials;
 use crate::metrics::GatewayMetrics;
 
@@ -66,6 +66,18 @@ impl TrustStores {
     }
 }
 
+#[cfg(test)]
+impl TrustStores {
+    /// How many sets of CAs are in use.
+    pub(super) fn known(&self) -> usize {
+        let known = self.0.lock();
+        known
+            .values()
+            .filter(|roots| roots.strong_count() > 0)
+            .count()
+    }
+}
+
 impl Setup<'_> {
     fn inputs(&self, backend: &Backend) -> Option<Inputs> {
         let policy = backend.tls.as_ref()?;
@@ -85,9 +97,13 @@ impl Setup<'_> {
                 TrustInputs::Bundles(ids.iter().filter_map(in_force).collect())
             }
         };
-        let certificate = client_certificate
-            .as_ref()
-            .map(|id| self.credentials.certificate(id).cloned());
+        let certificate = match client_certificate {
+            None => ClientCertificate::None,
+            Some(id) => match self.credentials.certificate(id) {
+                None => ClientCertificate::Missing,
+                Some(chain) => ClientCertificate::Chain(Arc::clone(chain)),
+            },
+        };
         Some(Inputs {
             policy: Arc::clone(policy),
             protocol: backend.protocol,

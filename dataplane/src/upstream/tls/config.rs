@@ -15,7 +15,7 @@ use super::failure::SetupFailure;
 use super::names::Names;
 use super::roots::Roots;
 use super::verifier::Verifier;
-use super::{Inputs, Ready};
+use super::{ClientCertificate, Inputs, Ready};
 
 /// Makes what is needed to connect. Errors: why no connection may be made.
 pub(super) fn ready(inputs: &Inputs, roots: Arc<Roots>) -> Result<Ready, SetupFailure> {
@@ -32,8 +32,11 @@ pub(super) fn ready(inputs: &Inputs, roots: Arc<Roots>) -> Result<Ready, SetupFa
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match &inputs.certificate {
-        None => builder.with_no_client_auth(),
-        Some(chain) => builder.with_client_cert_resolver(Arc::new(Shown::new(chain.as_deref())?)),
+        ClientCertificate::None => builder.with_no_client_auth(),
+        ClientCertificate::Missing => return Err(SetupFailure::NoClientCertificate),
+        ClientCertificate::Chain(chain) => {
+            builder.with_client_cert_resolver(Arc::new(Shown::new(chain)?))
+        }
     };
     config.alpn_protocols = alpn(inputs.protocol);
     // Each `Endpoint` has its own sessions.
@@ -56,12 +59,12 @@ fn alpn(protocol: BackendProtocol) -> Vec<Vec<u8>> {
 struct Shown(Arc<CertifiedKey>);
 
 impl Shown {
-    fn new(chain: Option<&CertificateChain>) -> Result<Self, SetupFailure> {
+    fn new(chain: &CertificateChain) -> Result<Self, SetupFailure> {
         let CertificateChain {
             chain,
             key,
             leaf: _,
-        } = chain.ok_or(SetupFailure::NoClientCertificate)?;
+        } = chain;
         let unusable = |why: String| SetupFailure::ClientKey(why);
         let key = PrivateKeyDer::try_from(key.expose())
             .map_err(|_| unusable("it is in no known form".to_owned()))?;

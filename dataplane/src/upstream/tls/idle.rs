@@ -140,12 +140,6 @@ impl Idle {
         }
         idle.count -= forgotten;
     }
-
-    /// How many there are.
-    #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
-        self.0.lock().count
-    }
 }
 
 /// Whether nothing has come on an idle connection: neither its end nor an answer to no request.

@@ -117,6 +117,7 @@ impl VirtualSocket for Wire {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed")]
 fn unreached(error: connect::Unreached) -> Box<Error> {
     let kind = match error {
         connect::Unreached::Timeout => ErrorType::ConnectTimedout,
@@ -125,6 +126,7 @@ fn unreached(error: connect::Unreached) -> Box<Error> {
     Error::because(kind, "connecting to a TLS backend", error)
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "pingora's errors are boxed")]
 fn no_tls(failure: TlsFailure) -> Box<Error> {
     let kind = match failure {
         TlsFailure::Timeout => ErrorType::TLSHandshakeTimedout,
