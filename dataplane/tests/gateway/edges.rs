@@ -358,7 +358,7 @@ async fn a_websocket_over_tls_upgrades_beside_http2_on_the_same_listener() {
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: x\r\n\r\n"
         } else {
-            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         };
         stream.write_all(answer.as_bytes()).await.unwrap();
         let (mut reading, mut writing) = stream.split();
