@@ -1,6 +1,7 @@
 //! HTTP: from a matched request to the answer.
 
 mod attempt;
+pub(crate) mod call;
 pub(crate) mod ctx;
 pub(crate) mod deadline;
 mod dots;

@@ -18,6 +18,7 @@ use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::{mpsc, watch};
 
 use crate::datagram::{Datagrams, inlet};
+use crate::http::call::Calls;
 use crate::http::deadline;
 use crate::http::proxy::Gateway;
 use crate::limits;
@@ -41,7 +42,9 @@ impl Worker {
             max_retries: usize::try_from(limits::MAX_RETRIES).map_or(1, |retries| retries + 1),
             ..ServerConf::default()
         };
-        let mut proxy = http_proxy(&Arc::new(conf), Gateway::new(Arc::clone(&shared)));
+        let calls = Calls::new(&conf);
+        let gateway = Gateway::new(Arc::clone(&shared), calls);
+        let mut proxy = http_proxy(&Arc::new(conf), gateway);
         proxy.h2_options = Some(h2_options());
         let mut options = HttpServerOptions::default();
         options.h2_idle_timeout = Some(limits::CLIENT_H2_IDLE_TIMEOUT);

@@ -20,6 +20,7 @@ use portcullis_ir::BackendProtocol;
 use portcullis_table::is_call;
 
 use super::attempt::{self, Reused};
+use super::call::{self, Calls};
 use super::ctx::RequestCtx;
 use super::forward::Trailers;
 use super::patience::{exchange, heed_client, limit_answer_pause, limit_body_pause, limit_request};
@@ -40,14 +41,21 @@ pub(crate) struct Gateway {
     shared: Arc<Shared>,
     /// Idle connections over TLS.
     idle: Arc<Idle>,
+    calls: Calls,
 }
 
 impl Gateway {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, calls: Calls) -> Self {
         Self {
             shared,
             idle: Arc::default(),
+            calls,
         }
+    }
+
+    /// What gRPC calls go over.
+    pub(super) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// What is done with a request; a redirect has been answered when this returns.
@@ -134,6 +142,10 @@ fn note_forward(ctx: &mut RequestCtx, forward: Forward) {
     ctx.prefix = prefix;
 }
 
+fn goes_as_call(ctx: &RequestCtx) -> bool {
+    ctx.is_call && ctx.backend_protocol() == Some(BackendProtocol::H2c)
+}
+
 /// pingora passes trailers from HTTP/2 to HTTP/2 alone.
 fn trailers(session: &Session, ctx: &RequestCtx) -> Trailers {
     let over_h2 = ctx.backend_protocol() == Some(BackendProtocol::H2c);
@@ -198,6 +210,9 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut RequestCtx) -> Result<bool> {
         match self.admit(session, ctx).await {
+            Ok(Admission::Forward) if goes_as_call(ctx) => {
+                call::serve(self, session, ctx).await.map(|()| true)
+            }
             Ok(Admission::Forward) => Ok(false),
             Ok(Admission::Answered) => Ok(true),
             Err(refusal) => {

@@ -201,6 +201,10 @@ impl Process {
         })
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, as `kill -TERM` does.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();

@@ -71,3 +71,15 @@ async fn clients_that_do_not_read_hold_up_no_others() {
         assert_eq!(count, 999);
     }
 }
+
+/// Both directions are full all the time.
+#[tokio::test]
+async fn long_streams_in_both_directions_do_not_block_each_other() {
+    let backend = serving(usize::MAX).await;
+    let plane = Plane::serving(&to_backend(&[backend.server.at])).await;
+    let caller = Caller::open(plane.at(80)).await;
+    let message = Bytes::from(vec![5; 32 << 10]);
+    let sent = stream::iter(std::iter::repeat_n(message, 1000));
+    let echoed = caller.call("Echo", sent).await.unwrap().into_inner();
+    assert_eq!(echoed.map(Result::unwrap).count().await, 1000);
+}
