@@ -1,3 +1,4 @@
+mod policies;
 mod routes;
 
 use std::time::Duration;

@@ -231,3 +231,58 @@ fn gateways_are_found_by_what_their_listener_sets_name() {
     assert_eq!(gateways(Kind::Secret, "teams", "own"), ["default/gw"]);
     assert!(gateways(Kind::Service, "apps", "web").is_empty());
 }
+
+const POLICY: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: tls, namespace: apps}
+spec:
+  targetRefs: [{group: '', kind: Service, name: web}]
+  validation:
+    hostname: web.example.com
+    caCertificateRefs:
+    - {group: '', kind: ConfigMap, name: ca}
+    - {group: certificates.k8s.io, kind: ClusterTrustBundle, name: all}
+";
+
+fn wanted(index: &References, kind: Kind) -> Vec<String> {
+    index.wanted(kind).map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_a_policy_names_is_wanted_while_its_service_is() {
+    let (mut index, mut all) = world();
+    let key = ObjectKey::new("apps", "web");
+    let route = all.remove(Kind::HttpRoute, &key);
+    index.note(route.as_ref(), None);
+    for policy in objects(POLICY) {
+        assert_eq!(index.note(None, Some(&policy)), Relevance::Irrelevant);
+        all.insert(policy);
+    }
+    assert!(wanted(&index, Kind::ConfigMap).is_empty());
+
+    index.note(None, route.as_ref());
+    assert_eq!(wanted(&index, Kind::ConfigMap), ["apps/ca"]);
+    assert_eq!(wanted(&index, Kind::ClusterTrustBundle), ["all"]);
+    let ca = named(Kind::ConfigMap, "apps", "ca");
+    assert_eq!(index.note(None, Some(&ca)), Relevance::Relevant);
+
+    index.note(route.as_ref(), None);
+    assert!(wanted(&index, Kind::ConfigMap).is_empty());
+}
+
+#[test]
+fn a_ca_of_a_policy_concerns_it_and_the_routes_and_gateways_that_send_there() {
+    let (mut index, _) = world();
+    for policy in objects(POLICY) {
+        assert_eq!(index.note(None, Some(&policy)), Relevance::Relevant);
+    }
+    let ca = ObjectKey::new("apps", "ca");
+    let Concern { gateways, others } = index.concerned_by([(Kind::ConfigMap, &ca)]);
+    assert_eq!(Vec::from_iter(gateways), [ObjectKey::new("default", "gw")]);
+    let others: Vec<_> = others
+        .iter()
+        .map(|(kind, key)| format!("{kind} {key}"))
+        .collect();
+    assert_eq!(others, ["HTTPRoute apps/web", "BackendTLSPolicy apps/tls"]);
+}
