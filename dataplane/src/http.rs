@@ -9,6 +9,7 @@ pub mod filter;
 pub(crate) mod forward;
 pub(crate) mod grpc;
 mod head;
+mod mirror;
 mod patience;
 pub(crate) mod proxy;
 pub(crate) mod refusal;

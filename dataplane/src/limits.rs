@@ -172,5 +172,30 @@ pub(crate) const DNS_TIMEOUT: Duration = Duration::from_secs(5);
 /// TLS 1.2 sessions and TLS 1.3 stateful tickets remembered per listener.
 pub(crate) const TLS_SESSIONS: usize = 4096;
 
+/// Copies of requests (RequestMirror) that one worker has under way; further ones are not made.
+pub(crate) const MAX_MIRRORS: usize = 256;
+
+/// Idle connections kept by one worker for copies.
+pub(crate) const MIRROR_POOL: usize = 128;
+
+/// What of a body waits for a copy that does not keep up, before that copy is given up.
+pub(crate) const MIRROR_BUFFER: usize = 1024 * 1024;
+
+/// The same of all copies that one worker has under way.
+pub(crate) const MIRROR_BUFFERS: usize = 32 * 1024 * 1024;
+
+/// In how many pieces it may wait.
+pub(crate) const MIRROR_CHUNKS: usize = 256;
+
+/// How long a copy's backend may leave a piece of the body unread, and how long it may take for the
+/// whole answer after the request.
+pub(crate) const MIRROR_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How much of an answer to a copy is read to keep its connection.
+pub(crate) const MIRROR_ANSWER: usize = 1024 * 1024;
+
+/// Connections tried for a copy without a body: pooled ones may have died.
+pub(crate) const MIRROR_ATTEMPTS: usize = 3;
+
 /// When TCP keep-alive probes start on a silent connection, and how often they go out.
 pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_mins(1);

@@ -231,6 +231,10 @@ pub struct RouteMetrics {
     pub retries: PerVariant<RetryReason, Counter>,
     /// Retries that were not made, since their backend had had its share of them.
     pub retry_budget_exhausted: Counter,
+    /// Copies of requests that a mirror took and began to answer.
+    pub mirrored: Counter,
+    /// Copies that did not come so far, by reason.
+    pub mirrors_lost: PerVariant<MirrorLoss, Counter>,
 }
 
 impl RouteMetrics {
@@ -288,6 +292,30 @@ labels! {
         BackendClosed = "backend_closed",
         /// The endpoint answered with a status that the route wants tried again.
         Status = "status",
+    }
+}
+
+labels! {
+    /// Why a copy of a request did not reach a mirror, or was not answered.
+    pub enum MirrorLoss {
+        /// The mirror has no endpoint.
+        NoEndpoints = "no_endpoints",
+        /// As many copies as one worker may have were under way.
+        TooMany = "too_many",
+        /// The request asks for an upgrade.
+        Upgrade = "upgrade",
+        /// Filters made of it what is no request.
+        BadRequest = "bad_request",
+        /// No connection came about.
+        ConnectFailed = "connect_failed",
+        /// The mirror did not keep up with the request's body.
+        Slow = "slow",
+        /// The request's body did not come to its end.
+        CutShort = "cut_short",
+        /// The answer took too long.
+        Timeout = "timeout",
+        /// The mirror broke off.
+        Failed = "failed",
     }
 }
 

@@ -180,6 +180,21 @@ pub const SUPPORTED: &[Feature] = &[
         "rules/matches",
     ),
     feature(
+        "HTTPRouteRequestMirror",
+        "requests copied to another backend",
+        "rules/mirrors",
+    ),
+    feature(
+        "HTTPRouteRequestMultipleMirrors",
+        "requests copied to several backends",
+        "rules/mirrors",
+    ),
+    feature(
+        "HTTPRouteRequestPercentageMirror",
+        "a share of requests copied",
+        "rules/mirrors",
+    ),
+    feature(
         "HTTPRouteRequestTimeout",
         "a limit for whole requests",
         "rules/timeouts",

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::attempt::Attempts;
 use super::filter::Cors;
+use super::mirror::Tee;
 use super::refusal::Refusal;
 use super::report;
 use super::retry::Policy;
@@ -55,6 +56,8 @@ pub(crate) struct RequestCtx {
     pub(crate) upstream: Option<Arc<Upstream>>,
     /// Which pages of other origins may read the answer.
     pub(crate) cors: Option<Arc<Cors>>,
+    /// Copies of it that wait for its body.
+    pub(crate) tee: Option<Box<Tee>>,
     /// The endpoint of the attempt under way.
     pub(crate) pick: Option<Pick>,
     /// The way to it, if that is over TLS.
@@ -94,6 +97,7 @@ impl RequestCtx {
             timeouts: Timeouts::default(),
             upstream: None,
             cors: None,
+            tee: None,
             pick: None,
             over_tls: None,
             retry: None,

@@ -69,6 +69,7 @@ impl Filters {
                         .cors
                         .get_or_insert_with(|| Arc::new(Cors::compile(cors)));
                 }
+                // Done by `http::mirror`, which needs to know backends.
                 Filter::Mirror(_) => {}
             }
         }

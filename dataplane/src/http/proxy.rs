@@ -23,6 +23,7 @@ use super::attempt::{self, Reused};
 use super::call::{self, Calls};
 use super::ctx::RequestCtx;
 use super::forward::Trailers;
+use super::mirror::{Mirrors, Original};
 use super::patience::{exchange, heed_client, limit_answer_pause, limit_body_pause, limit_request};
 use super::refusal::Refusal;
 use super::respond::has_answered;
@@ -42,6 +43,7 @@ pub(crate) struct Gateway {
     /// Idle connections over TLS.
     idle: Arc<Idle>,
     calls: Calls,
+    mirrors: Arc<Mirrors>,
 }
 
 impl Gateway {
@@ -50,7 +52,29 @@ impl Gateway {
             shared,
             idle: Arc::default(),
             calls,
+            mirrors: Mirrors::new(),
         }
+    }
+
+    /// Sends copies of a request that is about to be forwarded.
+    fn mirror(&self, session: &mut Session, ctx: &mut RequestCtx) {
+        let (Some(upstream), Some(connection), Some(spot)) =
+            (&ctx.upstream, &ctx.connection, &ctx.spot)
+        else {
+            return;
+        };
+        if upstream.mirrors.is_empty() {
+            return;
+        }
+        let has_body = !session.as_mut().is_body_empty();
+        let original = Original {
+            head: session.req_header(),
+            has_body,
+            connection,
+            prefix: ctx.prefix,
+            spot,
+        };
+        ctx.tee = self.mirrors.copy(&upstream.mirrors, &original);
     }
 
     /// What gRPC calls go over.
@@ -74,7 +98,9 @@ impl Gateway {
                 note_forward(ctx, forward);
                 heed_client(ctx, &session.req_header().headers);
                 limit_request(ctx);
-                attempt::pick(ctx).await.map(|()| Admission::Forward)
+                attempt::pick(ctx).await?;
+                self.mirror(session, ctx);
+                Ok(Admission::Forward)
             }
             Choice::Redirect {
                 spot,
@@ -229,6 +255,9 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestCtx,
     ) -> Result<Box<HttpPeer>> {
         attempt::begin(ctx).await;
+        if let Some(tee) = &mut ctx.tee {
+            tee.restart();
+        }
         let exchange = exchange(session, ctx);
         let pick = ctx.pick.as_ref();
         let pick = pick.ok_or_else(|| Error::new(ErrorType::InternalError))?;
@@ -245,6 +274,9 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestCtx,
     ) -> Result<()> {
         ctx.bytes_in += body.as_ref().map_or(0, Bytes::len);
+        if let Some(tee) = &mut ctx.tee {
+            tee.pass(body.as_ref(), end_of_stream || body.is_none());
+        }
         if session.req_header().version == Version::HTTP_2 && (end_of_stream || body.is_none()) {
             deadline::clear_pause();
         } else {

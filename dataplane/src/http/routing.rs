@@ -8,6 +8,7 @@ use portcullis_ir::{BackendId, ListenerId, ObjectKey, Snapshot};
 use portcullis_table::{Attach, ForwardSite, Parts, RuleSite, Table};
 
 use super::filter::{Cors, Filters, Redirect};
+use super::mirror::Mirror;
 use super::retry::Policy;
 use super::spot::Spot;
 use crate::metrics::GatewayMetrics;
@@ -53,6 +54,8 @@ pub(crate) struct Upstream {
     pub(crate) cluster: Arc<Cluster>,
     /// What is done to requests that go there and to their answers.
     pub(crate) filters: Filters,
+    /// Who gets copies of them.
+    pub(crate) mirrors: Box<[Mirror]>,
 }
 
 impl Routing {
@@ -110,6 +113,7 @@ impl Attach for Carrier<'_> {
         Arc::new(Upstream {
             cluster: self.clusters.cluster(id).unwrap_or_else(Cluster::empty),
             filters: Filters::compile(of_rule, of_ref),
+            mirrors: Mirror::all(of_rule, of_ref, self.clusters),
         })
     }
 }

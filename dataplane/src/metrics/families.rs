@@ -38,6 +38,7 @@ pub(super) fn exposition(metrics: &Metrics) -> String {
     view.ports(&mut out);
     view.requests(&mut out);
     view.upstream(&mut out);
+    view.mirrors(&mut out);
     view.forwards(&mut out);
     view.datagrams(&mut out);
     out.finish()
@@ -294,6 +295,23 @@ impl View {
                 gateway.metrics.backend_tls.failures.iter(),
             );
         }
+    }
+
+    fn mirrors(&self, out: &mut Exposition) {
+        let mut family = out.family(
+            "portcullis_mirrored_requests_total",
+            Kind::Counter,
+            "Copies of requests that a mirror took and began to answer.",
+        );
+        self.each_route(|labels, metrics| unless_zero(&mut family, &labels, &metrics.mirrored));
+        let mut family = out.family(
+            "portcullis_mirrored_requests_lost_total",
+            Kind::Counter,
+            "Copies of requests that no mirror answered, by reason.",
+        );
+        self.each_route(|labels, metrics| {
+            per_variant(&mut family, labels, metrics.mirrors_lost.iter());
+        });
     }
 
     /// Of TLSRoutes and TCPRoutes that have taken a connection.

@@ -17,6 +17,7 @@ mod heads;
 mod http1;
 mod http2;
 mod lifecycle;
+mod mirrors;
 mod outdated;
 mod passthrough;
 mod reports;
