@@ -31,9 +31,7 @@ pub(crate) fn in_force<'a>(
 ) -> Option<(&'a ObjectKey, &'a BackendTlsPolicy)> {
     let name = port.and_then(|port| port.name.as_deref());
     let named = name.filter(|name| !name.is_empty()).map(Section::Port);
-    let sections = named.into_iter().chain([Section::Whole]);
+    let mut sections = named.into_iter().chain([Section::Whole]);
     let policies = world.policies(service);
-    sections
-        .filter_map(|section| target::first(&policies, service, section))
-        .next()
+    sections.find_map(|section| target::first(&policies, service, section))
 }

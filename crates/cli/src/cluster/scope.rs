@@ -142,7 +142,7 @@ fn with_our_status(object: AnyObject, controller: &str) -> AnyObject {
         AnyObject::UdpRoute(route) => AnyObject::UdpRoute(own(&route, controller)),
         AnyObject::BackendTlsPolicy(policy) => {
             let mut policy = BackendTlsPolicy::clone(&policy);
-            for status in &mut policy.status {
+            if let Some(status) = &mut policy.status {
                 let is_own = |entry: &PolicyAncestorStatus| entry.controller_name == controller;
                 status.ancestors.retain(is_own);
             }

@@ -68,16 +68,12 @@ impl References {
 
     /// Adds a Gateway, or that of a ListenerSet.
     fn add_gateway_of(&self, parent: &Subject, outgoing: &Outgoing, concern: &mut Concern) {
-        match parent {
-            (Kind::Gateway, key) => {
-                concern.gateways.insert(key.clone());
-            }
-            _ => {
-                let gateways = outgoing.parents.intersection(&self.parents);
-                concern
-                    .gateways
-                    .extend(gateways.map(|(_, key)| key.clone()));
-            }
+        let found = &mut concern.gateways;
+        if let (Kind::Gateway, key) = parent {
+            found.insert(key.clone());
+        } else {
+            let gateways = outgoing.parents.intersection(&self.parents);
+            found.extend(gateways.map(|(_, key)| key.clone()));
         }
     }
 }
