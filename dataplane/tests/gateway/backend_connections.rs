@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use portcullis_ir::tls::{BackendTls, BackendTrust};
 use portcullis_ir::{BackendProtocol, TrustBundleId};
 use rustls::HandshakeKind;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 
@@ -124,10 +124,7 @@ async fn a_connection_that_the_backend_has_closed_is_not_used() {
     let backend = over_tls(
         server(&identity, &["http/1.1"], None),
         |mut stream| async move {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.unwrap());
-            }
+            read_head(&mut stream).await;
             let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
             stream.write_all(answer).await.unwrap();
             let _ = stream.shutdown().await;
@@ -151,15 +148,67 @@ async fn a_connection_that_the_backend_has_closed_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_request_that_meets_the_end_of_an_idle_connection_is_sent_again() {
+    let ca = ca("ca");
+    let identity = ca.sign(&["abc.example.com"]);
+    let config = server(&identity, &["http/1.1"], None);
+    let backend = over_tls(config, |mut stream| async move {
+        read_head(&mut stream).await;
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        stream.write_all(answer).await.unwrap();
+        // The second request is not answered, and TLS not ended either.
+        read_head(&mut stream).await;
+    })
+    .await;
+    let plane = Plane::serving(&to_tls_backend(backend.at, BackendProtocol::Http1, &ca)).await;
+    let mut connection = Connection::open(plane.at(80)).await;
+    for _ in 0..4 {
+        let reply = connection.exchange(get_request("a.example", "/")).await;
+        assert_eq!((reply.status, &*reply.body), (200, "ok"));
+    }
+    assert_eq!(backend.handshakes().len(), 4);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_is_not_taken_for_whole() {
+    let ca = ca("ca");
+    let identity = ca.sign(&["abc.example.com"]);
+    let config = server(&identity, &["http/1.1"], None);
+    let backend = over_tls(config, |mut stream| async move {
+        read_head(&mut stream).await;
+        // Its end is to be the connection's, which is not ended by close_notify.
+        let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nthe first half";
+        stream.write_all(answer).await.unwrap();
+        stream.flush().await.unwrap();
+    })
+    .await;
+    let plane = Plane::serving(&to_tls_backend(backend.at, BackendProtocol::Http1, &ca)).await;
+    let mut connection = Connection::open(plane.at(80)).await;
+    connection.send(get_request("a.example", "/")).await;
+    let head = connection.head().await.unwrap();
+    assert!(head.starts_with("http/1.1 200 "), "{head}");
+    let mut rest = Vec::new();
+    let _ = connection.0.read_to_end(&mut rest).await;
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "no last chunk");
+}
+
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return,
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_websocket_becomes_a_tunnel_in_tls() {
     let ca = ca("ca");
     let identity = ca.sign(&["abc.example.com"]);
     let config = server(&identity, &["h2", "http/1.1"], None);
     let backend = over_tls(config, |mut stream| async move {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
+        read_head(&mut stream).await;
         let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\nhello";
         stream.write_all(answer).await.unwrap();

@@ -31,6 +31,8 @@ struct Place {
     stream: Option<Box<TlsStream<Socket>>>,
     /// Who waits for it to be readable.
     reader: Option<Waker>,
+    /// Whether anything of an answer has come.
+    answered: bool,
 }
 
 impl Kept {
@@ -50,6 +52,7 @@ impl Kept {
             place: Mutex::new(Place {
                 stream,
                 reader: None,
+                answered: false,
             }),
             reused,
         }
@@ -198,11 +201,26 @@ impl AsyncRead for Wire {
         let Some(stream) = &mut place.stream else {
             return Poll::Ready(Ok(()));
         };
-        let read = Pin::new(&mut **stream).poll_read(cx, buf);
-        if read.is_pending() {
-            place.reader = Some(cx.waker().clone());
+        let before = buf.filled().len();
+        match Pin::new(&mut **stream).poll_read(cx, buf) {
+            Poll::Pending => {
+                place.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => {
+                place.answered |= buf.filled().len() > before;
+                Poll::Ready(Ok(()))
+            }
+            // An end without close_notify may be a cut, and what came before it not all. Before an
+            // answer there is nothing to be cut: many servers end idle connections so, and pingora
+            // repeats what meets an orderly end.
+            Poll::Ready(Err(error))
+                if error.kind() == io::ErrorKind::UnexpectedEof && !place.answered =>
+            {
+                Poll::Ready(Ok(()))
+            }
+            failed @ Poll::Ready(Err(_)) => failed,
         }
-        read
     }
 }
 
