@@ -120,12 +120,32 @@ fn accept_rest(listener: TcpListener, entrance: &Arc<Entrance>) -> io::Result<()
     Ok(())
 }
 
+/// Serves a connection in a task: one for each family, so that none has room for what another needs.
 fn spawn(stream: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit, entrance: Arc<Entrance>) {
-    tokio::spawn(async move {
-        let open = entrance.metrics.connection();
-        serve(stream, peer, &entrance).await;
-        drop((open, room));
-    });
+    let held = (entrance.metrics.connection(), room);
+    if let Err(error) = prepare(&stream) {
+        debug!(%peer, %error, "connection was gone when accepted");
+        return;
+    }
+    let family = entrance.worker.shared.live.load().family(entrance.port);
+    let task = match family {
+        Some(PortFamily::Http) => tokio::spawn(async move {
+            serve_plain(stream, peer, &entrance).await;
+            drop(held);
+        }),
+        Some(PortFamily::Tls) => tokio::spawn(async move {
+            handshake::serve_tls(stream, peer, &entrance).await;
+            drop(held);
+        }),
+        Some(PortFamily::Tcp) => tokio::spawn(async move {
+            session::serve_tcp(stream, peer, &entrance).await;
+            drop(held);
+        }),
+        // The port is about to be closed.
+        None => return,
+    };
+    // It ends with its connection.
+    drop(task);
 }
 
 /// The next connection, once there is room for it.
@@ -175,22 +195,6 @@ impl AcceptFailure {
             }
             _ => Self::Exhausted,
         }
-    }
-}
-
-async fn serve(stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
-    if let Err(error) = prepare(&stream) {
-        debug!(%peer, %error, "connection was gone when accepted");
-        return;
-    }
-    let family = entrance.worker.shared.live.load().family(entrance.port);
-    match family {
-        Some(PortFamily::Http) => serve_plain(stream, peer, entrance).await,
-        Some(PortFamily::Tls) => handshake::serve_tls(stream, peer, entrance).await,
-        // Boxed, so that connections with HTTP have no part in its size.
-        Some(PortFamily::Tcp) => Box::pin(session::serve_tcp(stream, peer, entrance)).await,
-        // The port is about to be closed.
-        None => {}
     }
 }
 

@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::limits;
 
+pub(crate) mod foreign;
+
 /// Collects a ClientHello from pieces of any size.
 pub(crate) struct HelloReader {
     acceptor: Acceptor,
@@ -52,6 +54,8 @@ pub(crate) enum HelloError {
         error: rustls::Error,
         /// The alert to send.
         alert: Vec<u8>,
+        /// Every byte that was read.
+        bytes: BytesMut,
     },
     /// The connection broke.
     #[error("reading the ClientHello: {0}")]
@@ -78,11 +82,12 @@ impl HelloReader {
                 Ok(None) => {}
                 Ok(Some(accepted)) => return Ok(Progress::Complete(Box::new(accepted))),
                 Err((error, mut alert)) => {
-                    let mut bytes = Vec::new();
-                    alert.write_all(&mut bytes)?;
+                    let mut record = Vec::new();
+                    alert.write_all(&mut record)?;
                     return Err(HelloError::Malformed {
                         error,
-                        alert: bytes,
+                        alert: record,
+                        bytes: std::mem::take(&mut self.seen),
                     });
                 }
             }

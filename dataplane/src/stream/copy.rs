@@ -47,13 +47,14 @@ pub(crate) trait Tally {
 /// time.
 pub(crate) async fn copy_both_ways(
     client: &mut Duplex,
-    head: &[u8],
+    head: Box<[u8]>,
     backend: &mut Duplex,
     tally: &mut impl Tally,
 ) -> Ending {
     let (client_watch, backend_watch) = (client.socket().watch(), backend.socket().watch());
     let failed = |side, error| Ending::Failed { side, error };
-    let mut copy = Copy::new(head);
+    let mut copy = Copy::new(&head);
+    drop(head);
     tokio::select! {
         // What has arrived is passed on before a failure is looked for: the peer may still read it.
         biased;
@@ -316,3 +317,6 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,7 +90,7 @@ async fn forward(client: Client, target: &Target, report: &mut Report) {
         return;
     };
     let open = target.spot.metrics.open();
-    let ending = copy_both_ways(&mut stream, &head, &mut backend, report).await;
+    let ending = copy_both_ways(&mut stream, head, &mut backend, report).await;
     drop(open);
     if !matches!(ending, Ending::Complete) {
         stream.socket().reset_when_closed();

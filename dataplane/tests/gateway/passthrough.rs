@@ -211,6 +211,30 @@ async fn of_two_routes_with_the_same_names_there_the_more_specific_wins() {
     assert_eq!(greeting, "exact abc.example.com");
 }
 
+/// A ClientHello of TLS 1.0 for `a.example`, without signature algorithms.
+const OLD_HELLO: &[u8] = b"\x16\x03\x01\0\x43\x01\0\0\x3f\x03\x01\
+    0123456789abcdef0123456789abcdef\0\0\x04\0\x2f\0\x35\x01\0\
+    \0\x12\0\0\0\x0e\0\x0c\0\0\x09a.example";
+
+#[tokio::test]
+async fn clients_too_old_to_be_served_here_may_be_passed_through() {
+    let ours = ca("gateway's");
+    let scene = passing("a.example", recorder().await.at)
+        .terminate("end", 444, "a.example", "c")
+        .certificate("c", ours.certificate(&["a.example"]));
+    let plane = Plane::serving(&scene).await;
+    for (port, passes) in [(443, true), (444, false)] {
+        let mut stream = TcpStream::connect(plane.at(port)).await.unwrap();
+        stream.write_all(OLD_HELLO).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut seen = Vec::new();
+        stream.read_to_end(&mut seen).await.unwrap();
+        assert_eq!(seen == OLD_HELLO, passes, "{port}: {seen:?}");
+        // An alert of level 2.
+        assert_eq!(seen.starts_with(&[21, 3, 3, 0, 2, 2]), !passes, "{seen:?}");
+    }
+}
+
 /// HTTPS, TLS that ends here and TLS that does not on one port.
 async fn mixed(gateway: &Ca, backend: &Ca) -> Scene {
     let passed = tls_backend("passed", &backend.sign(&["pass.example", "x.pass.example"])).await;

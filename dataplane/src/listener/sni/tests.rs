@@ -95,3 +95,86 @@ fn a_hello_without_end_is_refused() {
     let refused = (0..8).find_map(|_| reader.push(&endless).err());
     assert!(refused.is_some());
 }
+
+/// A ClientHello of TLS 1.0, as `openssl s_client -tls1` sends it, without signature algorithms.
+fn hello_of_tls10(name: &str) -> Vec<u8> {
+    let sized = |bytes: &[u8]| {
+        [
+            &u16::try_from(bytes.len()).unwrap().to_be_bytes()[..],
+            bytes,
+        ]
+        .concat()
+    };
+    let host = [&[0][..], &sized(name.as_bytes())].concat();
+    let server_name = [&[0, 0][..], &sized(&sized(&host))].concat();
+    let groups = [&[0, 10][..], &sized(&sized(&[0, 23]))].concat();
+    let extensions = sized(&[groups, server_name].concat());
+    let hello = [
+        &[3, 1][..],
+        &[7; 32],
+        &[0],
+        &sized(&[0, 47, 0, 53]),
+        &[1, 0],
+        &extensions,
+    ]
+    .concat();
+    let length = u32::try_from(hello.len()).unwrap().to_be_bytes();
+    let message = [&[1][..], &length[1..], &hello].concat();
+    [&[22, 3, 1][..], &sized(&message)].concat()
+}
+
+#[test]
+fn a_hello_that_rustls_refuses_still_has_its_name() {
+    let hello = hello_of_tls10("A.example");
+    let mut reader = HelloReader::new();
+    let Err(HelloError::Malformed { bytes, .. }) = reader.push(&hello) else {
+        panic!("rustls takes it");
+    };
+    let found = foreign::read(&bytes).unwrap();
+    assert_eq!(found.server_name.as_deref(), Some("a.example"));
+    for size in [1, 7, 64] {
+        assert_eq!(
+            foreign::read(&in_records_of(&hello, size)),
+            Some(found.clone())
+        );
+    }
+    for (name, hello) in [
+        ("192.0.2.1", hello_of_tls10("192.0.2.1")),
+        ("", recorded_without_name()),
+    ] {
+        assert_eq!(foreign::read(&hello).unwrap().server_name, None, "{name}");
+    }
+}
+
+/// A hello of TLS 1.0 without extensions.
+fn recorded_without_name() -> Vec<u8> {
+    let hello = [&[3, 1][..], &[7; 32], &[0], &[0, 2, 0, 47], &[1, 0]].concat();
+    let length = u8::try_from(hello.len()).unwrap();
+    [&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat()
+}
+
+#[test]
+fn both_readers_agree_on_the_name() {
+    assert_eq!(
+        foreign::read(&recorded_hello())
+            .unwrap()
+            .server_name
+            .as_deref(),
+        Some("a.example")
+    );
+}
+
+#[test]
+fn no_prefix_and_nothing_else_is_a_foreign_hello() {
+    let hello = hello_of_tls10("a.example");
+    for end in 0..hello.len() {
+        assert_eq!(foreign::read(&hello[..end]), None, "{end}");
+    }
+    for at in 0..hello.len() {
+        let mut changed = hello.clone();
+        changed[at] ^= 0xff;
+        // Whatever it is taken for, it is taken without panic.
+        let _ = foreign::read(&changed);
+    }
+    assert_eq!(foreign::read(b"GET / HTTP/1.1\r\n\r\n"), None);
+}

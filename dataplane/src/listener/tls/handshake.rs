@@ -22,6 +22,7 @@ use crate::access_log::Protocol;
 use crate::limits;
 use crate::listener::accept::{Entrance, serve_http};
 use crate::listener::connection::{Connection, HttpVersion, TlsSession};
+use crate::listener::sni::foreign::{self, ForeignHello};
 use crate::listener::sni::{self, Hello, HelloError};
 use crate::listener::stream::{self, Transport};
 use crate::state::{self, Live};
@@ -57,7 +58,8 @@ enum Chosen {
 pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
     let at = Instant::now();
     let mut server_name = None;
-    let arrived = arrive(stream, entrance, &mut server_name);
+    // Boxed, so that it takes no room once it is over.
+    let arrived = Box::pin(arrive(stream, entrance, &mut server_name));
     let arrived = tokio::time::timeout(limits::HANDSHAKE_TIMEOUT, arrived).await;
     match arrived.unwrap_or(Err(HandshakeFailure::Timeout)) {
         Ok(Arrived::Http {
@@ -148,12 +150,7 @@ async fn arrive(
 ) -> Result<Arrived, HandshakeFailure> {
     let Hello { accepted, bytes } = match sni::read_hello(&mut stream).await {
         Ok(hello) => hello,
-        Err(failure) => {
-            if let HelloError::Malformed { alert, .. } = &failure {
-                say_goodbye(&mut stream, alert).await;
-            }
-            return Err(failure.into());
-        }
+        Err(failure) => return refused_hello(failure, stream, entrance, server_name).await,
     };
     *server_name = accepted
         .client_hello()
@@ -193,6 +190,26 @@ async fn arrive(
             Err(failure)
         }
     }
+}
+
+/// A hello that rustls does not take may still be passed through.
+async fn refused_hello(
+    failure: HelloError,
+    mut stream: TcpStream,
+    entrance: &Entrance,
+    server_name: &mut Option<Arc<str>>,
+) -> Result<Arrived, HandshakeFailure> {
+    if let HelloError::Malformed { bytes, alert, .. } = &failure {
+        if let Some(ForeignHello { server_name: name }) = foreign::read(bytes) {
+            let live = entrance.worker.shared.live.load_full();
+            *server_name = name.map(Arc::from);
+            if let Some(chosen) = choose_passthrough(&live, entrance, server_name.as_deref()) {
+                return Ok(forwarded(Duplex::Plain(Socket::new(stream)), bytes, chosen));
+            }
+        }
+        say_goodbye(&mut stream, alert).await;
+    }
+    Err(failure.into())
 }
 
 fn forwarded(stream: Duplex, head: &[u8], chosen: Result<Target, Refused>) -> Arrived {
@@ -254,6 +271,19 @@ fn choose(
             Err(HandshakeFailure::NoName)
         }
     }
+}
+
+/// Where a hello that cannot be ended here is passed on to; `None` if its listener ends TLS.
+fn choose_passthrough(
+    live: &Live,
+    entrance: &Entrance,
+    server_name: Option<&str>,
+) -> Option<Result<Target, Refused>> {
+    let host = server_name.map_or(Host::NONE, Host::new);
+    let port = live.routing.table.port(state::tcp(entrance.port))?;
+    let listener = port.listener(&host)?;
+    let passes = matches!(listener.protocol, ListenerProtocol::TlsPassthrough);
+    passes.then(|| choose_target(listener, &host))
 }
 
 fn usable_terminator(
