@@ -5,7 +5,7 @@
 ///
 /// Clients resolve such segments before they send a path (RFC 3986 section 5.2.4, and every
 /// browser). What is sent with them is meant to match one rule here and to be something else at the
-/// backend; see `docs/adr/0013-paths.md`.
+/// backend; see `docs/adr/0014-paths.md`.
 pub(super) fn has_dot_segment(path: &[u8]) -> bool {
     if memchr::memchr2(b'.', b'%', path).is_none() {
         return false;

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use portcullis_ir::backend::{BackendTarget, WeightedBackend};
 use portcullis_ir::filter::{Filter, PathRewrite, Rewrite};
 use portcullis_ir::matcher::{HeaderMatcher, HeaderValueMatcher, HttpMatch, PathMatcher};
-use portcullis_ir::{BackendProtocol, HttpRule, RouteId};
+use portcullis_ir::{BackendProtocol, RouteId};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -37,9 +37,9 @@ impl Scene {
         let id = RouteId::new(format!("HTTPRoute/default/route-{id}"));
         let route = self.0.http_routes.get_mut(&id).unwrap();
         let rules = &mut Arc::make_mut(route).rules;
-        rules.iter_mut().for_each(|rule: &mut HttpRule| {
+        for rule in rules {
             rule.matches.iter_mut().for_each(&change);
-        });
+        }
         self
     }
 }
