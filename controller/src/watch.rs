@@ -9,6 +9,7 @@
 mod changes;
 mod crds;
 mod decode;
+mod discovery;
 mod follower;
 mod ledger;
 mod referenced;
@@ -28,6 +29,7 @@ use tokio::task::JoinSet;
 pub use self::changes::changes;
 pub(crate) use self::changes::{WATCH_SECONDS, error_chain};
 use self::crds::CrdFollower;
+use self::discovery::Discovery;
 use self::follower::{Follower, Plan};
 pub use self::ledger::{Changes, Progress};
 use self::referenced::ReferenceFollower;
@@ -129,6 +131,17 @@ pub async fn run(
             Kind::Service | Kind::EndpointSlice => {
                 tasks.spawn(follower.run::<Sighting>(planned));
                 fixed.push(plan);
+            }
+            Kind::ClusterTrustBundle => {
+                plan.send_replace(Plan::Unknown);
+                tasks.spawn(follower.run::<Sighting>(planned));
+                let discovery = Discovery {
+                    client: client.clone(),
+                    kind,
+                    plan,
+                    served: served.clone(),
+                };
+                tasks.spawn(discovery.run());
             }
             _ => {
                 plan.send_replace(Plan::Unknown);

@@ -77,7 +77,7 @@ fn of_kind(kind: Kind) -> (&'static str, &'static [&'static str], bool) {
         | Kind::TcpRoute
         | Kind::UdpRoute
         | Kind::BackendTlsPolicy => (NAMESPACED, FETCH, true),
-        Kind::Namespace => (CLUSTER, READ, false),
+        Kind::Namespace | Kind::ClusterTrustBundle => (CLUSTER, READ, false),
         Kind::Secret => (NAMESPACED, FETCH, false),
         // Also what a Gateway's infrastructure is made of.
         Kind::Service | Kind::ConfigMap => (NAMESPACED, OWN, false),

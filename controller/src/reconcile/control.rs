@@ -112,9 +112,11 @@ impl Control {
             }
             watch::Event::InSync(kind) => {
                 self.awaited.remove(&kind);
+                self.is_there(kind, Presence::Present);
             }
             watch::Event::Absent(kind) => {
                 self.awaited.remove(&kind);
+                self.is_there(kind, Presence::Absent);
                 let gone: Vec<_> = self.objects.iter().filter(|it| it.kind() == kind).collect();
                 for object in gone {
                     self.remove(kind, &object.key());
@@ -128,6 +130,21 @@ impl Control {
                     self.is_dirty = true;
                 }
             }
+        }
+    }
+
+    /// The cluster has a kind, or has it not, of those that not every cluster has.
+    fn is_there(&mut self, kind: Kind, presence: Presence) {
+        if kind != Kind::ClusterTrustBundle {
+            return;
+        }
+        let is_news = match presence {
+            Presence::Present => self.options.absent.remove(&kind),
+            Presence::Absent => self.options.absent.insert(kind),
+        };
+        if is_news {
+            self.translator = Translator::new(self.options.clone());
+            self.is_dirty = true;
         }
     }
 
@@ -311,6 +328,13 @@ impl Control {
             step.infra.clone_from(&self.wanted);
         }
     }
+}
+
+/// Whether the cluster has a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Present,
+    Absent,
 }
 
 /// Whether two states of an object are one and the same to the API server.

@@ -405,6 +405,7 @@ fn status_of(object: &AnyObject) -> Value {
         | AnyObject::EndpointSlice(_)
         | AnyObject::Secret(_)
         | AnyObject::ConfigMap(_)
-        | AnyObject::GatewayParameters(_) => Value::Null,
+        | AnyObject::GatewayParameters(_)
+        | AnyObject::ClusterTrustBundle(_) => Value::Null,
     }
 }

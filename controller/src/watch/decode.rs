@@ -45,6 +45,7 @@ pub(super) fn object(kind: Kind, json: &Value) -> Result<AnyObject, Unreadable> 
         Kind::ReferenceGrant => AnyObject::ReferenceGrant(typed(json)?),
         Kind::BackendTlsPolicy => AnyObject::BackendTlsPolicy(typed(json)?),
         Kind::GatewayParameters => AnyObject::GatewayParameters(typed(json)?),
+        Kind::ClusterTrustBundle => AnyObject::ClusterTrustBundle(typed(json)?),
         Kind::Namespace => without_spec(typed(json)?).into(),
         Kind::Service => trimmed_service(typed(json)?).into(),
         Kind::EndpointSlice => trimmed_slice(typed(json)?).into(),

@@ -43,6 +43,8 @@ pub enum Kind {
     ConfigMap,
     /// `GatewayParameters` of our own group.
     GatewayParameters,
+    /// `ClusterTrustBundle` of `certificates.k8s.io`, cluster-scoped; newer clusters have it.
+    ClusterTrustBundle,
 }
 
 /// Whether objects of a kind live in a namespace.
@@ -56,7 +58,7 @@ pub enum Scope {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::ListenerSet,
@@ -73,6 +75,7 @@ impl Kind {
         Self::Secret,
         Self::ConfigMap,
         Self::GatewayParameters,
+        Self::ClusterTrustBundle,
     ];
 
     /// The kind of this group and name, if we read it.
@@ -101,6 +104,7 @@ impl Kind {
             Self::Secret => "Secret",
             Self::ConfigMap => "ConfigMap",
             Self::GatewayParameters => "GatewayParameters",
+            Self::ClusterTrustBundle => "ClusterTrustBundle",
         }
     }
 
@@ -123,6 +127,7 @@ impl Kind {
             Self::Secret => "secrets",
             Self::ConfigMap => "configmaps",
             Self::GatewayParameters => "gatewayparameters",
+            Self::ClusterTrustBundle => "clustertrustbundles",
         }
     }
 
@@ -141,6 +146,7 @@ impl Kind {
             | Self::BackendTlsPolicy => GATEWAY_GROUP,
             Self::GatewayParameters => OWN_GROUP,
             Self::EndpointSlice => "discovery.k8s.io",
+            Self::ClusterTrustBundle => "certificates.k8s.io",
             Self::Namespace | Self::Service | Self::Secret | Self::ConfigMap => "",
         }
     }
@@ -156,6 +162,7 @@ impl Kind {
             Self::TcpRoute | Self::UdpRoute => &["v1", "v1alpha2"],
             Self::BackendTlsPolicy => &["v1", "v1alpha3"],
             Self::GatewayParameters => &["v1alpha1"],
+            Self::ClusterTrustBundle => &["v1", "v1beta1", "v1alpha1"],
             Self::ListenerSet
             | Self::GrpcRoute
             | Self::Namespace
@@ -177,7 +184,7 @@ impl Kind {
     /// Whether objects of this kind live in a namespace.
     pub const fn scope(self) -> Scope {
         match self {
-            Self::GatewayClass | Self::Namespace => Scope::Cluster,
+            Self::GatewayClass | Self::Namespace | Self::ClusterTrustBundle => Scope::Cluster,
             _ => Scope::Namespaced,
         }
     }

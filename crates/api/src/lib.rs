@@ -34,6 +34,7 @@ pub mod status;
 mod suggest;
 pub mod tcp_route;
 pub mod tls_route;
+pub mod trust_bundle;
 pub mod udp_route;
 mod yaml;
 
@@ -51,5 +52,6 @@ pub use crate::one_line::OneLine;
 pub use crate::parameters::GatewayParameters;
 pub use crate::tcp_route::TcpRoute;
 pub use crate::tls_route::TlsRoute;
+pub use crate::trust_bundle::ClusterTrustBundle;
 pub use crate::udp_route::UdpRoute;
 pub use crate::yaml::to_yaml;

@@ -21,6 +21,7 @@ use crate::meta::{ObjectKey, ObjectMeta};
 use crate::parameters::GatewayParameters;
 use crate::tcp_route::TcpRoute;
 use crate::tls_route::TlsRoute;
+use crate::trust_bundle::ClusterTrustBundle;
 use crate::udp_route::UdpRoute;
 
 /// Declares [`AnyObject`] and [`Objects`] over the list of kinds.
@@ -159,6 +160,7 @@ kinds! {
     Secret => secrets,
     ConfigMap => config_maps,
     GatewayParameters => gateway_parameters,
+    ClusterTrustBundle => cluster_trust_bundles,
 }
 
 impl AnyObject {

@@ -36,7 +36,7 @@ macro_rules! embedded {
                     SCHEMAS.as_ref()
                 })+
                 Kind::Namespace | Kind::Service | Kind::EndpointSlice | Kind::Secret
-                | Kind::ConfigMap => None,
+                | Kind::ConfigMap | Kind::ClusterTrustBundle => None,
             }
         }
     };

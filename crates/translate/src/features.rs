@@ -3,6 +3,8 @@
 //! This table is the only source of what is claimed: `GatewayClass.status.supportedFeatures`, the
 //! table in `docs/features.md` and the features under conformance test come from it.
 
+use portcullis_api::Kind;
+
 /// A feature of `sigs.k8s.io/gateway-api/pkg/features`, and where it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feature {
@@ -12,6 +14,8 @@ pub struct Feature {
     pub what: &'static str,
     /// The pair of the golden corpus that shows it, below `tests/golden`.
     pub shown_by: &'static str,
+    /// The kind without which it is not claimed: one that not every cluster has.
+    pub needs: Option<Kind>,
 }
 
 /// All claimed features, sorted by name as `GatewayClass.status.supportedFeatures` must be.
@@ -26,6 +30,12 @@ pub const SUPPORTED: &[Feature] = &[
         "names of a backend's certificate, other than the SNI",
         "backend-tls/subject-alt-names",
     ),
+    feature(
+        "ClusterTrustBundle",
+        "CA certificates in ClusterTrustBundles, of backends and of clients",
+        "backend-tls/cluster-trust-bundle",
+    )
+    .needing(Kind::ClusterTrustBundle),
     feature("GRPCRoute", "gRPC routing", "grpc/matches"),
     feature(
         "GRPCRouteNamedRouteRule",
@@ -261,6 +271,17 @@ const fn feature(name: &'static str, what: &'static str, shown_by: &'static str)
         name,
         what,
         shown_by,
+        needs: None,
+    }
+}
+
+impl Feature {
+    /// As it is claimed where the cluster has a kind.
+    const fn needing(self, kind: Kind) -> Self {
+        Self {
+            needs: Some(kind),
+            ..self
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use portcullis_api::Objects;
 use portcullis_api::gateway::GatewayAddress;
 use portcullis_api::parameters::ServiceType;
+use portcullis_api::{Kind, Objects};
 use portcullis_ir::PortKey;
 
 /// Everything that the answer depends on.
@@ -26,6 +26,9 @@ pub struct Options {
     pub controller_name: String,
     /// Which Gateway API it works with.
     pub installed: Installed,
+    /// Kinds beside the Gateway API's that the cluster does not have, of those that not every
+    /// cluster has.
+    pub absent: BTreeSet<Kind>,
 }
 
 /// The Gateway API that there is.
@@ -44,6 +47,7 @@ impl Options {
         Self {
             controller_name: controller_name.into(),
             installed: Installed::Own,
+            absent: BTreeSet::new(),
         }
     }
 }

@@ -184,7 +184,8 @@ impl References {
             AnyObject::Service(_)
             | AnyObject::Secret(_)
             | AnyObject::ConfigMap(_)
-            | AnyObject::GatewayParameters(_) => self.is_named(object.kind(), object.key()),
+            | AnyObject::GatewayParameters(_)
+            | AnyObject::ClusterTrustBundle(_) => self.is_named(object.kind(), object.key()),
         }
     }
 

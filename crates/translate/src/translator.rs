@@ -53,9 +53,9 @@ impl Translator {
     /// One that has not translated anything yet.
     pub fn new(options: Options) -> Self {
         Self {
+            index: Index::new(options.absent.clone()),
             options,
             seen: Objects::default(),
-            index: Index::default(),
             credentials: credentials::Known::default(),
             gateways: Gateways::default(),
             backends: Backends::default(),
@@ -102,12 +102,8 @@ impl Translator {
         self.output.recheck_at = self.gateways.recheck_at();
         self.output.foreign = class::foreign(objects, &self.options);
         let classes = class::ours(&world, &self.options);
-        let classes = classes.map(|(key, class)| {
-            (
-                key.clone(),
-                status::class::status(&class, &self.options.installed),
-            )
-        });
+        let classes =
+            classes.map(|(key, class)| (key.clone(), status::class::status(&class, &self.options)));
         replace_all(&mut self.output.statuses.gateway_classes, classes.collect());
         self.credentials = drafting.credentials.into_known();
         self.output.clone()

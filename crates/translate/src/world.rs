@@ -29,12 +29,22 @@ pub(crate) struct Index {
     /// By each Service that a policy is about.
     policies: Groups<BackendTlsPolicy>,
     bundles: Bundles,
+    /// Kinds that the cluster does not have.
+    absent: BTreeSet<Kind>,
 }
 
 /// Objects by the object that they belong to.
 type Groups<T> = BTreeMap<ObjectKey, BTreeMap<ObjectKey, Arc<T>>>;
 
 impl Index {
+    /// Of nothing, in a cluster that does not have these kinds.
+    pub(crate) fn new(absent: BTreeSet<Kind>) -> Self {
+        Self {
+            absent,
+            ..Self::default()
+        }
+    }
+
     /// Takes note of a change. Answers what is no longer as it was.
     pub(crate) fn note(&mut self, change: &ObjectChange) -> Vec<Fact> {
         let ObjectChange {
@@ -226,11 +236,20 @@ impl<'a> World<'a> {
         oldest_first(policies, |policy| &policy.metadata)
     }
 
+    /// Whether the cluster has a kind.
+    pub(crate) fn serves(&self, kind: Kind) -> bool {
+        !self.index.absent.contains(&kind)
+    }
+
     /// The CA bundle of an object; `None` if there is no such object.
     pub(crate) fn bundle(&self, store: Store, key: &ObjectKey) -> Option<TrustBundle> {
         let source = match store {
             Store::ConfigMap => Source::ConfigMap(self.config_map(key)?),
             Store::Secret => Source::Secret(self.secret(key)?),
+            Store::ClusterTrustBundle => {
+                let all = &self.objects.cluster_trust_bundles;
+                Source::ClusterTrustBundle(self.find(store.kind(), all, key)?)
+            }
         };
         Some(self.index.bundles.read(key, source))
     }

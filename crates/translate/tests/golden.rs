@@ -13,11 +13,12 @@
 
 mod corpus;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use corpus::{CONTROLLER, NOW, observe_all, read_checked, read_unchecked};
+use portcullis_api::Kind;
 use portcullis_api::gateway::{AddressType, GatewayAddress, GatewayClassStatus};
 use portcullis_api::parameters::ServiceType;
 use portcullis_ir::{PortKey, Snapshot, Transport};
@@ -116,17 +117,26 @@ fn translated(path: &Path, text: &str) -> Output {
     let mut options = Options::new(CONTROLLER);
     for document in installed {
         options.installed = crds(document);
+        options.absent = absent(document);
     }
     translate(&inputs, &options)
 }
 
-/// An `Installed` document: `crds`, each with its bundle version or null.
+/// `crds` of an `Installed` document, each with its bundle version or null.
 fn crds(document: &str) -> Installed {
     let values = portcullis_api::manifest::values(document).unwrap();
     let crds = values[0]["crds"].as_object().unwrap().iter();
     let version = |version: &Value| version.as_str().map(str::to_owned);
     let crds = crds.map(|(name, value)| (name.clone(), version(value)));
     Installed::Crds(Arc::new(crds.collect()))
+}
+
+/// `absent` of an `Installed` document: kinds.
+fn absent(document: &str) -> BTreeSet<Kind> {
+    let values = portcullis_api::manifest::values(document).unwrap();
+    let kinds = values[0]["absent"].as_array().into_iter().flatten();
+    let kind = |name: &Value| Kind::ALL.into_iter().find(|kind| name == kind.as_str());
+    kinds.map(|name| kind(name).unwrap()).collect()
 }
 
 /// An `Observed` document: `gateway`, `addresses`, `dataPlanes` with `appliedGeneration`,

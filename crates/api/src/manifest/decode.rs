@@ -39,6 +39,7 @@ pub(super) fn object(kind: Kind, mut json: Json) -> Result<AnyObject, Vec<Refusa
         Kind::ReferenceGrant => gateway_api(kind, json).map(AnyObject::ReferenceGrant),
         Kind::BackendTlsPolicy => gateway_api(kind, json).map(AnyObject::BackendTlsPolicy),
         Kind::GatewayParameters => gateway_api(kind, json).map(AnyObject::GatewayParameters),
+        Kind::ClusterTrustBundle => without_schema(kind, json).map(AnyObject::ClusterTrustBundle),
         Kind::Namespace => Ok(core::<Namespace>(kind, json)?.into()),
         Kind::Service => Ok(core::<Service>(kind, json)?.into()),
         Kind::EndpointSlice => Ok(core::<EndpointSlice>(kind, json)?.into()),
@@ -62,7 +63,20 @@ fn gateway_api<S: Spec>(
     Ok(object.into())
 }
 
-/// An object that no schema has checked.
+/// An object with a `spec` that no schema has checked.
+fn without_schema<S: Spec>(
+    kind: Kind,
+    json: &Json,
+) -> Result<std::sync::Arc<Object<S>>, Vec<Refusal>> {
+    let (mut object, unknown) = typed::<Object<S>>(json)?;
+    let known = ["apiVersion", "kind"].map(|name| Segment::Key(name.to_owned()));
+    let is_known = |path: &FieldPath| path.segments().first().is_some_and(|it| known.contains(it));
+    refuse_unknown(unknown.into_iter().filter(|path| !is_known(path)))?;
+    settle_namespace(kind, &mut object.metadata);
+    Ok(object.into())
+}
+
+/// An object of a core kind, that no schema has checked.
 fn core<T>(kind: Kind, json: &Json) -> Result<T, Vec<Refusal>>
 where
     T: DeserializeOwned + Metadata<Ty = ObjectMeta>,

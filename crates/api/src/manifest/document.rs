@@ -184,6 +184,10 @@ fn check_names(kind: Kind, json: &Json) -> Vec<Violation> {
     };
     let mut found = Vec::new();
     match field("name") {
+        // `example.com:signer:name`, for bundles of a signer.
+        Some(name)
+            if kind == Kind::ClusterTrustBundle && name.split(':').all(names::is_dns_subdomain) => {
+        }
         Some(name) if !names::is_dns_subdomain(name) => {
             found.push(format(
                 "name",

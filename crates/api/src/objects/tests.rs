@@ -90,7 +90,10 @@ fn kinds_are_what_a_client_needs_to_know() {
     );
     for kind in Kind::ALL {
         assert_eq!(Kind::find(kind.group(), kind.as_str()), Some(kind));
-        let cluster = matches!(kind, Kind::GatewayClass | Kind::Namespace);
+        let cluster = matches!(
+            kind,
+            Kind::GatewayClass | Kind::Namespace | Kind::ClusterTrustBundle
+        );
         assert_eq!(kind.scope() == Scope::Cluster, cluster);
     }
 }

@@ -200,6 +200,7 @@ fn settle(object: AnyObject) -> AnyObject {
         AnyObject::Namespace(it) => AnyObject::Namespace(labelled(it)),
         AnyObject::ReferenceGrant(_)
         | AnyObject::GatewayParameters(_)
+        | AnyObject::ClusterTrustBundle(_)
         | AnyObject::Service(_)
         | AnyObject::EndpointSlice(_)
         | AnyObject::Secret(_)

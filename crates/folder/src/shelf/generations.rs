@@ -83,6 +83,7 @@ fn has_same_spec(a: &AnyObject, b: &AnyObject) -> bool {
         (AnyObject::ReferenceGrant(a), AnyObject::ReferenceGrant(b)) => same(a, b),
         (AnyObject::BackendTlsPolicy(a), AnyObject::BackendTlsPolicy(b)) => same(a, b),
         (AnyObject::GatewayParameters(a), AnyObject::GatewayParameters(b)) => same(a, b),
+        (AnyObject::ClusterTrustBundle(a), AnyObject::ClusterTrustBundle(b)) => same(a, b),
         // Kinds without a generation, which is then never seen.
         _ => true,
     }
@@ -105,6 +106,7 @@ fn with_generation(object: AnyObject, generation: i64) -> AnyObject {
         AnyObject::ReferenceGrant(it) => AnyObject::ReferenceGrant(set(it, generation)),
         AnyObject::BackendTlsPolicy(it) => AnyObject::BackendTlsPolicy(set(it, generation)),
         AnyObject::GatewayParameters(it) => AnyObject::GatewayParameters(set(it, generation)),
+        AnyObject::ClusterTrustBundle(it) => AnyObject::ClusterTrustBundle(set(it, generation)),
         AnyObject::Namespace(_)
         | AnyObject::Service(_)
         | AnyObject::EndpointSlice(_)

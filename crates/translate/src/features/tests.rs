@@ -31,6 +31,7 @@ fn the_table_in_the_documentation_is_this_one() {
         name,
         what,
         shown_by,
+        needs: _,
     } in SUPPORTED
     {
         writeln!(table, "| `{name}` | {what} | `{shown_by}` |").unwrap();

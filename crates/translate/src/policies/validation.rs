@@ -12,7 +12,7 @@ use portcullis_ir::tls::{BackendTls, BackendTrust, SubjectAltName, TrustBundle};
 use portcullis_ir::{HostPattern, TrustBundleId};
 
 use crate::problem::{Problem, summary};
-use crate::tls::bundles::Store;
+use crate::tls::bundles::{STORES, Store};
 use crate::tls::termination::group_kind;
 use crate::world::World;
 
@@ -182,16 +182,14 @@ fn bundle(
     reference: &LocalObjectReference,
 ) -> Result<(TrustBundleId, TrustBundle), Problem> {
     let target = reference.target();
-    let Some(store) = Store::find(target.group, target.kind) else {
+    let Some((store, key)) = Store::find(world, target, namespace) else {
         let message = format!(
-            "caCertificateRef {} is a {}; only ConfigMaps and Secrets of the core group are \
-             supported",
+            "caCertificateRef {} is a {}; only {STORES} are supported",
             target.name,
             group_kind(target)
         );
         return Err(Problem::new(ConditionReason::InvalidKind, message));
     };
-    let key = ObjectKey::new(namespace, target.name);
     let invalid = |message| Problem::new(ConditionReason::InvalidCaCertificateRef, message);
     match world.bundle(store, &key) {
         Some(usable @ TrustBundle::Usable(_)) => Ok((store.id(&key), usable)),

@@ -6,6 +6,7 @@ use portcullis_api::core::EndpointSlice;
 use portcullis_api::gateway::{FromNamespaces, GatewayTls, Listener};
 use portcullis_api::grpc_route::GrpcRouteSpec;
 use portcullis_api::http_route::HttpRouteSpec;
+use portcullis_api::kind::Scope;
 use portcullis_api::meta::{Object, ObjectMeta, Spec};
 use portcullis_api::route::{BackendRef, ParentReference, RouteFilter, Target};
 use portcullis_api::status::RouteStatus;
@@ -92,7 +93,8 @@ pub(super) fn of(object: &AnyObject) -> Outgoing {
         | AnyObject::EndpointSlice(_)
         | AnyObject::Secret(_)
         | AnyObject::ConfigMap(_)
-        | AnyObject::GatewayParameters(_) => Outgoing::default(),
+        | AnyObject::GatewayParameters(_)
+        | AnyObject::ClusterTrustBundle(_) => Outgoing::default(),
     }
 }
 
@@ -136,6 +138,10 @@ impl<'a> Gathering<'a> {
             self.outgoing.subjects.insert(grants);
         }
         if let Some(kind) = Kind::find(target.group, target.kind) {
+            let namespace = match kind.scope() {
+                Scope::Cluster => "",
+                Scope::Namespaced => namespace,
+            };
             let subject = (kind, ObjectKey::new(namespace, target.name));
             self.outgoing.subjects.insert(subject);
         }

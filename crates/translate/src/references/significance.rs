@@ -18,6 +18,7 @@ pub(super) fn is_same(old: &AnyObject, new: &AnyObject) -> bool {
         (A::ReferenceGrant(old), A::ReferenceGrant(new)) => is_same_object(old, new),
         (A::BackendTlsPolicy(old), A::BackendTlsPolicy(new)) => is_same_object(old, new),
         (A::GatewayParameters(old), A::GatewayParameters(new)) => is_same_object(old, new),
+        (A::ClusterTrustBundle(old), A::ClusterTrustBundle(new)) => old.spec == new.spec,
         (A::Namespace(old), A::Namespace(new)) => old.metadata.labels == new.metadata.labels,
         (A::Service(old), A::Service(new)) => old.spec == new.spec,
         (A::EndpointSlice(old), A::EndpointSlice(new)) => {

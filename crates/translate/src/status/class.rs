@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_api::GATEWAY_API_VERSION;
 use portcullis_api::gateway::{GatewayClassStatus, SupportedFeature};
 use portcullis_api::status::{Condition, ConditionReason, ConditionType};
+use portcullis_api::{GATEWAY_API_VERSION, Kind};
 
 use super::{fails, holds};
 use crate::class::Class;
 use crate::features;
-use crate::inputs::Installed;
+use crate::inputs::{Installed, Options};
 use crate::problem::Problem;
 
 /// The status of a class of ours.
-pub(crate) fn status(class: &Class<'_>, installed: &Installed) -> GatewayClassStatus {
+pub(crate) fn status(class: &Class<'_>, options: &Options) -> GatewayClassStatus {
     let generation = class.object.generation();
     let accepted = match &class.refused {
         Some(problem) => fails(ConditionType::Accepted, problem, generation),
@@ -24,11 +24,17 @@ pub(crate) fn status(class: &Class<'_>, installed: &Installed) -> GatewayClassSt
             generation,
         ),
     };
-    let features = features::SUPPORTED.iter().map(|feature| SupportedFeature {
-        name: feature.name.to_owned(),
-    });
+    // "the `ClusterTrustBundle` conformance feature MUST be advertised only when the API is present,
+    // so that the reported feature set reflects the cluster, not just the binary." (GEP-5075)
+    let is_there = |kind: Option<Kind>| kind.is_none_or(|kind| !options.absent.contains(&kind));
+    let features = features::SUPPORTED
+        .iter()
+        .filter(|feature| is_there(feature.needs))
+        .map(|feature| SupportedFeature {
+            name: feature.name.to_owned(),
+        });
     GatewayClassStatus {
-        conditions: vec![accepted, version(installed, generation)],
+        conditions: vec![accepted, version(&options.installed, generation)],
         supported_features: features.collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! ConfigMaps and Secrets with CA certificates, each read once.
+//! ConfigMaps, Secrets and ClusterTrustBundles with CA certificates, each read once.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -6,32 +6,54 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_api::core::{ConfigMap, Secret};
-use portcullis_api::{Kind, ObjectKey};
+use portcullis_api::kind::Scope;
+use portcullis_api::route::Target;
+use portcullis_api::{ClusterTrustBundle, Kind, ObjectKey};
 use portcullis_ir::TrustBundleId;
 use portcullis_ir::tls::{TrustAnchors, TrustBundle};
 
 use super::credentials::entry;
 use super::trust::{self, UnusableBundle};
+use crate::world::World;
+
+/// What of CA certificates can be named, in words.
+pub(crate) const STORES: &str = "ConfigMaps and Secrets of the core group, and ClusterTrustBundles \
+                                 of certificates.k8s.io where the cluster has them,";
 
 /// Where CA certificates are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Store {
     ConfigMap,
     Secret,
+    ClusterTrustBundle,
 }
 
 impl Store {
-    /// The store of objects of a group and kind.
-    pub(crate) fn find(group: &str, kind: &str) -> Option<Self> {
-        Self::of(Kind::find(group, kind)?)
-    }
-
     fn of(kind: Kind) -> Option<Self> {
         match kind {
             Kind::ConfigMap => Some(Self::ConfigMap),
             Kind::Secret => Some(Self::Secret),
+            Kind::ClusterTrustBundle => Some(Self::ClusterTrustBundle),
             _ => None,
         }
+    }
+
+    /// Where the CA certificates of a reference in `namespace` are, if the cluster has such a store.
+    ///
+    /// "If a ClusterTrustBundle reference in `caCertificateRefs` is configured while the API is
+    /// unavailable, set `ResolvedRefs=False` with reason `InvalidKind`". (GEP-5075)
+    pub(crate) fn find(
+        world: &World<'_>,
+        target: Target<'_>,
+        namespace: &str,
+    ) -> Option<(Self, ObjectKey)> {
+        let kind = Kind::find(target.group, target.kind)?;
+        let store = Self::of(kind).filter(|_| world.serves(kind))?;
+        let namespace = match kind.scope() {
+            Scope::Cluster => "",
+            Scope::Namespaced => target.namespace.unwrap_or(namespace),
+        };
+        Some((store, ObjectKey::new(namespace, target.name)))
     }
 
     /// The kind of its objects.
@@ -39,6 +61,7 @@ impl Store {
         match self {
             Self::ConfigMap => Kind::ConfigMap,
             Self::Secret => Kind::Secret,
+            Self::ClusterTrustBundle => Kind::ClusterTrustBundle,
         }
     }
 
@@ -73,6 +96,7 @@ impl Bundles {
 pub(crate) enum Source<'a> {
     ConfigMap(&'a ConfigMap),
     Secret(&'a Secret),
+    ClusterTrustBundle(&'a ClusterTrustBundle),
 }
 
 impl Source<'_> {
@@ -80,6 +104,7 @@ impl Source<'_> {
         match self {
             Self::ConfigMap(_) => Store::ConfigMap,
             Self::Secret(_) => Store::Secret,
+            Self::ClusterTrustBundle(_) => Store::ClusterTrustBundle,
         }
     }
 }
@@ -98,6 +123,7 @@ fn read(key: &ObjectKey, source: Source<'_>) -> TrustBundle {
     let text = match source {
         Source::ConfigMap(map) => CA_KEYS.iter().find_map(|name| config_entry(map, name)),
         Source::Secret(secret) => CA_KEYS.iter().find_map(|name| entry(secret, name)),
+        Source::ClusterTrustBundle(bundle) => Some(bundle.spec.trust_bundle.as_bytes().into()),
     };
     let Some(text) = text else {
         return TrustBundle::Unusable {

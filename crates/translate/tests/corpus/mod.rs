@@ -72,6 +72,7 @@ fn decode(value: Value) -> Option<AnyObject> {
         Kind::Secret => AnyObject::Secret(object(value)?),
         Kind::ConfigMap => AnyObject::ConfigMap(object(value)?),
         Kind::GatewayParameters => AnyObject::GatewayParameters(object(value)?),
+        Kind::ClusterTrustBundle => AnyObject::ClusterTrustBundle(object(value)?),
     })
 }
 

@@ -49,8 +49,9 @@ pub(crate) fn world(bytes: &[u8]) -> Vec<Value> {
             5 => grant(dice),
             6 => secret(dice),
             8 => namespace(dice),
-            9 => match dice.roll(2) {
+            9 => match dice.roll(3) {
                 0 => config_map(dice),
+                1 => trust_bundle(dice),
                 _ => policy(dice),
             },
             _ => listener_set(dice),
@@ -91,12 +92,11 @@ fn gateway(dice: &mut Dice<'_>) -> Value {
     let validation = |dice: &mut Dice<'_>| {
         json!({"validation": {
             "mode": dice.pick(&["AllowValidOnly", "AllowInsecureFallback", "Maybe"]),
-            "caCertificateRefs": dice.list(2, |dice, _| json!({
-                "group": "",
-                "kind": dice.pick(&["ConfigMap", "Secret", "Service"]),
-                "name": dice.pick(&NAMES),
-                "namespace": dice.pick(&NAMESPACES),
-            })),
+            "caCertificateRefs": dice.list(2, |dice, _| {
+                let mut reference = ca_ref(dice);
+                reference["namespace"] = json!(dice.pick(&NAMESPACES));
+                reference
+            }),
         }})
     };
     let frontend = match dice.roll(3) {
@@ -304,6 +304,28 @@ fn config_map(dice: &mut Dice<'_>) -> Value {
     core("v1", "ConfigMap", dice, json!({"data": data}))
 }
 
+fn trust_bundle(dice: &mut Dice<'_>) -> Value {
+    let ca = text(&folder("fixtures").join("tls").join("root-ca.crt"));
+    json!({
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "ClusterTrustBundle",
+        "metadata": {"name": dice.pick(&NAMES)},
+        "spec": {"trustBundle": dice.pick(&[&*ca, "x", ""])},
+    })
+}
+
+/// A reference to CA certificates.
+fn ca_ref(dice: &mut Dice<'_>) -> Value {
+    let (group, kind) = dice.pick(&[
+        ("", "ConfigMap"),
+        ("", "ConfigMap"),
+        ("", "Secret"),
+        ("", "Service"),
+        ("certificates.k8s.io", "ClusterTrustBundle"),
+    ]);
+    json!({"group": group, "kind": kind, "name": dice.pick(&NAMES)})
+}
+
 fn policy(dice: &mut Dice<'_>) -> Value {
     let spec = json!({
         "targetRefs": dice.list(2, |dice, _| json!({
@@ -315,11 +337,7 @@ fn policy(dice: &mut Dice<'_>) -> Value {
         "validation": {
             "hostname": dice.pick(&["a.example.com", "A.example.com", "*.example.com", ""]),
             "wellKnownCACertificates": dice.pick(&[None, None, Some("System"), Some("Other")]),
-            "caCertificateRefs": dice.list(2, |dice, _| json!({
-                "group": "",
-                "kind": dice.pick(&["ConfigMap", "ConfigMap", "Secret", "Service"]),
-                "name": dice.pick(&NAMES),
-            })),
+            "caCertificateRefs": dice.list(2, |dice, _| ca_ref(dice)),
             "subjectAltNames": dice.list(1, |dice, _| dice.pick(&[
                 json!({"type": "Hostname", "hostname": "*.example.com"}),
                 json!({"type": "URI", "uri": "spiffe://a/b"}),

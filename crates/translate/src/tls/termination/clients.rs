@@ -1,6 +1,7 @@
 //! What an HTTPS listener asks of clients.
 
 use portcullis_api::gateway::{FrontendTlsValidation, FrontendValidationMode};
+use portcullis_api::kind::Scope;
 use portcullis_api::route::{ObjectReference, SecretObjectReference, Target};
 use portcullis_api::status::ConditionReason;
 use portcullis_ir::TrustBundleId;
@@ -9,7 +10,7 @@ use portcullis_ir::tls::{ClientValidation, ClientValidationMode, TrustBundle};
 use super::{REFUSED, Reading, group_kind, key_of};
 use crate::grants::{Permission, Referrer, missing_grant};
 use crate::problem::Problem;
-use crate::tls::bundles::{Store, holds_ca};
+use crate::tls::bundles::{STORES, Store, holds_ca};
 
 impl Reading<'_, '_> {
     /// `spec.tls.frontend` of the Gateway.
@@ -49,11 +50,11 @@ impl Reading<'_, '_> {
         gateway: Referrer<'_>,
     ) -> (TrustBundleId, Result<TrustBundle, Problem>) {
         let target = reference.target();
-        let key = key_of(target, gateway);
-        let Some(store) = Store::find(target.group, target.kind) else {
+        let world = self.credentials.world;
+        let Some((store, key)) = Store::find(world, target, gateway.namespace) else {
+            let key = key_of(target, gateway);
             let message = format!(
-                "caCertificateRef {} is a {}; only ConfigMaps and Secrets of the core group \
-                 are supported",
+                "caCertificateRef {} is a {}; only {STORES} are supported",
                 key.name,
                 group_kind(target)
             );
@@ -63,7 +64,10 @@ impl Reading<'_, '_> {
                 Err(problem),
             );
         };
-        if self.credentials.world.permission(gateway, target) == Permission::NotPermitted {
+        // "A `ReferenceGrant` is not required because `ClusterTrustBundle` is cluster-scoped".
+        // (GEP-5075)
+        let crosses = store.kind().scope() == Scope::Namespaced;
+        if crosses && world.permission(gateway, target) == Permission::NotPermitted {
             let message = missing_grant(gateway, target);
             let problem = Problem::new(ConditionReason::RefNotPermitted, message);
             return (

@@ -1,0 +1,75 @@
+//! Whether the cluster has a kind of Kubernetes' own that not every cluster has, and in which
+//! version: from its discovery documents.
+//!
+//! "Detect availability at startup and at periodic intervals by probing the discovery document …
+//! for the `certificates.k8s.io` group, rather than by issuing client requests that would fail."
+//! (GEP-5075)
+
+use std::time::Duration;
+
+use kube::Client;
+use portcullis_api::Kind;
+use tokio::sync::watch;
+
+use super::changes::error_chain;
+use super::follower::Plan;
+use super::served::Served;
+
+/// Between looks. Nobody waits for a cluster to learn a new kind.
+const INTERVAL: Duration = Duration::from_mins(1);
+/// Between looks while none has succeeded.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Plans how a kind is watched.
+pub(super) struct Discovery {
+    pub(super) client: Client,
+    pub(super) kind: Kind,
+    pub(super) plan: watch::Sender<Plan>,
+    /// Told to whoever else asks for objects of this kind.
+    pub(super) served: Served,
+}
+
+impl Discovery {
+    /// Looks again and again until nobody cares any more.
+    pub(super) async fn run(self) {
+        while !self.plan.is_closed() {
+            match self.look().await {
+                Ok(planned) => self.tell(planned),
+                Err(error) => {
+                    let error = error_chain(&error);
+                    tracing::warn!(kind = %self.kind, error, "cannot be looked for; trying again");
+                }
+            }
+            let is_known = *self.plan.borrow() != Plan::Unknown;
+            tokio::time::sleep(if is_known { INTERVAL } else { RETRY }).await;
+        }
+    }
+
+    fn tell(&self, planned: Plan) {
+        if let Plan::Watched(version) = planned {
+            self.served.note(self.kind, version);
+        }
+        self.plan
+            .send_if_modified(|plan| std::mem::replace(plan, planned) != planned);
+    }
+
+    async fn look(&self) -> Result<Plan, kube::Error> {
+        let groups = self.client.list_api_groups().await?.groups;
+        let own = groups.iter().find(|it| it.name == self.kind.group());
+        for version in self.kind.versions() {
+            let mut served = own.iter().flat_map(|group| &group.versions);
+            let Some(served) = served.find(|served| served.version == *version) else {
+                continue;
+            };
+            let group_version = &served.group_version;
+            let resources = match self.client.list_api_group_resources(group_version).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => continue,
+                found => found?.resources,
+            };
+            if resources.iter().any(|it| it.name == self.kind.plural()) {
+                return Ok(Plan::Watched(version));
+            }
+        }
+        Ok(Plan::Absent)
+    }
+}
