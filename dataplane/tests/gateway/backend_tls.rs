@@ -3,18 +3,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http_body_util::BodyExt;
 use portcullis_dataplane::Config;
 use portcullis_dataplane::access_log::{AccessLog, Target};
 use portcullis_dataplane::metrics::Metrics;
 use portcullis_ir::tls::{BackendTls, BackendTrust, SubjectAltName, TrustBundle};
 use portcullis_ir::{BackendProtocol, CertificateId, HostPattern, TrustBundleId};
 use rcgen::SanType;
+use tokio::net::TcpStream;
 
 use crate::backend::echo;
 use crate::certs::{Ca, Identity, ca};
 use crate::client::{Connection, get, get_request};
+use crate::http2::{http2, request, serve_trailers};
 use crate::snapshot::{Plane, Scene, config, scene};
-use crate::tls_backend::{TlsBackend, echo_over_tls, server};
+use crate::tls_backend::{TlsBackend, echo_over_tls, over_tls, server};
 
 /// A policy for `abc.example.com`, trusting the bundle `ca`.
 fn policy() -> BackendTls {
@@ -261,4 +264,33 @@ async fn http2_is_agreed_on_with_backends_that_speak_it() {
     assert!(reply.body.contains("HTTP/2.0"), "{reply:?}");
     let handshake = backend.handshakes().pop().unwrap();
     assert_eq!(handshake.alpn.as_deref(), Some("h2"));
+}
+
+#[tokio::test]
+async fn a_hundred_streams_with_trailers_share_few_connections() {
+    let ca = ca("ca");
+    let identity = ca.sign(&["abc.example.com"]);
+    let backend = over_tls(server(&identity, &["h2"], None), serve_trailers).await;
+    let scene = to_tls_backend(backend.at, BackendProtocol::H2c, policy(), &ca);
+    let plane = Plane::serving(&scene).await;
+    let stream = TcpStream::connect(plane.at(80)).await.unwrap();
+    let (sender, _connection) = http2(stream).await;
+    for _ in 0..2 {
+        let answers = (0..100).map(|_| {
+            let mut sender = sender.clone();
+            tokio::spawn(async move {
+                let asked = sender.send_request(request("http://a.example/", "body"));
+                let body = asked.await.unwrap().into_body();
+                let collected = body.collect().await.unwrap();
+                assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+                assert_eq!(collected.to_bytes(), "data");
+            })
+        });
+        for answer in answers.collect::<Vec<_>>() {
+            answer.await.unwrap();
+        }
+    }
+    let connections = backend.handshakes().len();
+    // Those that came while the first connection was being made have made their own.
+    assert!(connections <= 100, "{connections} for 200 requests");
 }

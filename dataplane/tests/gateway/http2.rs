@@ -36,7 +36,7 @@ where
     (sender, tokio::spawn(connection))
 }
 
-fn request(uri: &str, body: &'static str) -> Request<Full<Bytes>> {
+pub(crate) fn request(uri: &str, body: &'static str) -> Request<Full<Bytes>> {
     let request = Request::builder().method("POST").uri(uri);
     request
         .header("te", "trailers")
@@ -133,20 +133,21 @@ async fn alpn_leads_to_http2_and_requests_share_the_connection() {
 
 /// Answers with a body and trailers over h2c, if asked with `TE: trailers`.
 async fn with_trailers() -> TestBackend {
-    custom(|stream, _| async move {
-        let service = service_fn(|request: Request<hyper::body::Incoming>| async move {
-            assert_eq!(request.headers().get("te").unwrap(), "trailers");
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", "0".parse().unwrap());
-            let data = Frame::data(Bytes::from_static(b"data"));
-            let frames = [Ok::<_, Infallible>(data), Ok(Frame::trailers(trailers))];
-            let body = StreamBody::new(futures_util::stream::iter(frames));
-            Ok::<_, Infallible>(Response::new(body))
-        });
-        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        let _ = server.serve_connection(TokioIo::new(stream), service).await;
-    })
-    .await
+    custom(|stream, _| serve_trailers(stream)).await
+}
+
+pub(crate) async fn serve_trailers(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = service_fn(|request: Request<hyper::body::Incoming>| async move {
+        assert_eq!(request.headers().get("te").unwrap(), "trailers");
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", "0".parse().unwrap());
+        let data = Frame::data(Bytes::from_static(b"data"));
+        let frames = [Ok::<_, Infallible>(data), Ok(Frame::trailers(trailers))];
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        Ok::<_, Infallible>(Response::new(body))
+    });
+    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
 #[tokio::test]
