@@ -21,6 +21,8 @@ pub(crate) struct Attempts {
     pub(crate) begun: u32,
     /// How often no connection came about.
     pub(crate) connect_failures: u32,
+    /// What the backend has of it, at the attempt under way.
+    pub(crate) sent: Sent,
     /// The attempt to come, decided on when the last one failed.
     next: Option<Again>,
 }
@@ -60,6 +62,7 @@ fn count_request(ctx: &RequestCtx) {
 async fn begin_again(ctx: &mut RequestCtx) {
     // What is kept of the body is sent, and counted, once more.
     ctx.bytes_in = 0;
+    ctx.attempts.sent = Sent::Head;
     patience::limit_request(ctx);
     if let Some(again) = ctx.attempts.next.take()
         && !again.wait.is_zero()
@@ -82,7 +85,8 @@ pub(super) fn follows_error(
     if ctx.attempts.next.is_some() {
         return true;
     }
-    failure_of(error, reused).is_some_and(|failure| follows(session, ctx, failure))
+    failure_of(error, reused, ctx.attempts.sent)
+        .is_some_and(|failure| follows(session, ctx, failure))
 }
 
 /// Whether an answer with `status` is followed by another attempt, and not passed on.
@@ -99,7 +103,17 @@ pub(super) enum Reused {
     No,
 }
 
-fn failure_of(error: &Error, reused: Reused) -> Option<Failure> {
+/// What of a request has been sent to a backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// No more than its head.
+    #[default]
+    Head,
+    /// Something of its body, or that it has none.
+    Body,
+}
+
+fn failure_of(error: &Error, reused: Reused, sent: Sent) -> Option<Failure> {
     if *error.esource() != ErrorSource::Upstream {
         return None;
     }
@@ -107,7 +121,14 @@ fn failure_of(error: &Error, reused: Reused) -> Option<Failure> {
         (ErrorType::ReadTimedout | ErrorType::WriteTimedout, _) => Failure::Timeout,
         // These pingora would send again over HTTP/1.1: the backend may have seen the request.
         (ErrorType::H2Downgrade | ErrorType::InvalidH2, _) => Failure::Broken,
-        (_, RetryType::ReusedOnly) if reused == Reused::Yes => Failure::Stale,
+        // All that was written before is the head, and without its end there is no request.
+        (ErrorType::WriteError, _) if sent == Sent::Head => Failure::Unprocessed,
+        // pingora marks only some of what befalls an idle connection, and nothing of TLS.
+        (ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed, _)
+            if reused == Reused::Yes =>
+        {
+            Failure::Stale
+        }
         // "the GOAWAY frame or RST_STREAM with REFUSED_STREAM": "Requests that have not been
         // processed have not failed; clients MAY automatically retry them, even those with
         // non-idempotent methods" (RFC 9113 section 8.7).
@@ -180,4 +201,90 @@ fn is_granted(ctx: &RequestCtx) -> bool {
 /// Another number for each retry: the hasher's keys are random once and counted on from there.
 fn entropy() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_apart() {
+        use ErrorType as E;
+        let upstream = |kind: E, retry: RetryType| {
+            let mut error = Error::new_up(kind);
+            error.retry = retry;
+            error
+        };
+        let no = RetryType::Decided(false);
+        let yes = RetryType::Decided(true);
+        let reused_only = RetryType::ReusedOnly;
+        let cases = [
+            (
+                E::ReadTimedout,
+                no,
+                Reused::Yes,
+                Sent::Body,
+                Failure::Timeout,
+            ),
+            (
+                E::WriteTimedout,
+                no,
+                Reused::No,
+                Sent::Head,
+                Failure::Timeout,
+            ),
+            (
+                E::H2Error,
+                yes,
+                Reused::No,
+                Sent::Body,
+                Failure::Unprocessed,
+            ),
+            (E::InvalidH2, yes, Reused::No, Sent::Body, Failure::Broken),
+            (E::H2Downgrade, no, Reused::No, Sent::Body, Failure::Broken),
+            (
+                E::ConnectionClosed,
+                reused_only,
+                Reused::Yes,
+                Sent::Head,
+                Failure::Stale,
+            ),
+            (
+                E::ConnectionClosed,
+                reused_only,
+                Reused::No,
+                Sent::Head,
+                Failure::Broken,
+            ),
+            (E::ReadError, no, Reused::Yes, Sent::Body, Failure::Stale),
+            (E::ReadError, no, Reused::No, Sent::Body, Failure::Broken),
+            (
+                E::WriteError,
+                no,
+                Reused::No,
+                Sent::Head,
+                Failure::Unprocessed,
+            ),
+            (E::WriteError, no, Reused::Yes, Sent::Body, Failure::Stale),
+            (E::WriteError, no, Reused::No, Sent::Body, Failure::Broken),
+            (
+                E::InvalidHTTPHeader,
+                no,
+                Reused::Yes,
+                Sent::Body,
+                Failure::Broken,
+            ),
+        ];
+        for (kind, retry, reused, sent, expected) in cases {
+            let error = upstream(kind, retry);
+            let failure = failure_of(&error, reused, sent);
+            assert_eq!(failure, Some(expected), "{error} {reused:?} {sent:?}");
+        }
+        for ours in [
+            Error::new_down(E::ReadError),
+            Error::new_in(E::InternalError),
+        ] {
+            assert_eq!(failure_of(&ours, Reused::Yes, Sent::Head), None);
+        }
+    }
 }

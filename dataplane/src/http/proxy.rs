@@ -19,7 +19,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use portcullis_ir::BackendProtocol;
 use portcullis_table::is_call;
 
-use super::attempt::{self, Reused};
+use super::attempt::{self, Reused, Sent};
 use super::call::{self, Calls};
 use super::ctx::RequestCtx;
 use super::forward::Trailers;
@@ -277,6 +277,7 @@ impl ProxyHttp for Gateway {
         if let Some(tee) = &mut ctx.tee {
             tee.pass(body.as_ref(), end_of_stream || body.is_none());
         }
+        ctx.attempts.sent = Sent::Body;
         if session.req_header().version == Version::HTTP_2 && (end_of_stream || body.is_none()) {
             deadline::clear_pause();
         } else {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -11,7 +12,6 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use portcullis_ir::route::Retry;
 use portcullis_ir::{BackendProtocol, HttpRule};
-use std::time::Duration;
 use tokio::net::TcpStream;
 
 use crate::backend::{TestBackend, custom};

@@ -131,6 +131,80 @@ async fn alpn_leads_to_http2_and_requests_share_the_connection() {
     assert_eq!(misdirected.status(), StatusCode::NOT_FOUND);
 }
 
+/// The suite's HTTPRouteHTTPSListenerDetectMisdirectedRequests, with all requests of a name on one
+/// connection, as a browser coalesces them.
+#[tokio::test]
+async fn requests_for_another_listener_than_the_connections_are_misdirected() {
+    let ca = ca("one");
+    let names = ["", "second.org", "*.wildcard.org", "fourth.wildcard.org"];
+    let certified = ["example.org", "second.org", "unknown.org", "*.wildcard.org"];
+    let backend = echo("a").await;
+    let mut scene = scene()
+        .backend("a", BackendProtocol::Http1, &[backend.at])
+        .certificate("a", ca.certificate(&certified));
+    for name in names {
+        let listener = if name.is_empty() { "every" } else { name };
+        let host = if name.is_empty() { "example.org" } else { name };
+        scene = scene
+            .https(listener, 443, name, &["a"])
+            .route(listener, host, "/", "a");
+    }
+    let plane = Plane::serving(&scene).await;
+    for (sni, hosts) in [
+        (
+            "example.org",
+            &[
+                ("example.org", 200),
+                ("EXAMPLE.ORG", 200),
+                ("example.org:443", 200),
+                ("second.org", 421),
+                ("third.wildcard.org", 421),
+                ("unknown.org", 404),
+            ][..],
+        ),
+        (
+            "second.org",
+            &[
+                ("second.org", 200),
+                ("example.org", 421),
+                ("unknown.org", 421),
+            ],
+        ),
+        (
+            "third.wildcard.org",
+            &[
+                ("third.wildcard.org", 200),
+                ("fifth.wildcard.org", 200),
+                ("a.b.wildcard.org", 200),
+                ("fourth.wildcard.org", 421),
+                ("second.org", 421),
+                ("unknown.org", 421),
+            ],
+        ),
+        (
+            "fourth.wildcard.org",
+            &[("fourth.wildcard.org", 200), ("fifth.wildcard.org", 421)],
+        ),
+        ("unknown.org", &[("example.org", 200), ("unknown.org", 404)]),
+    ] {
+        let config = Client {
+            alpn: &["h2"],
+            ..client(&ca)
+        }
+        .config();
+        let stream = TcpStream::connect(plane.at(443)).await.unwrap();
+        let name = ServerName::try_from(sni).unwrap();
+        let connector = tokio_rustls::TlsConnector::from(config);
+        let stream = connector.connect(name, stream).await.unwrap();
+        let (mut sender, _connection) = http2(stream).await;
+        for (host, expected) in hosts {
+            let request = request(&format!("https://{host}/"), "");
+            let response = sender.send_request(request).await.unwrap();
+            assert_eq!(response.status().as_u16(), *expected, "{sni} {host}");
+        }
+    }
+}
+
 /// Answers with a body and trailers over h2c, if asked with `TE: trailers`.
 async fn with_trailers() -> TestBackend {
     custom(|stream, _| serve_trailers(stream)).await
