@@ -49,7 +49,10 @@ pub(crate) async fn failing(
                 let (answers, seen) = (answers.clone(), seen.clone());
                 async move {
                     let (parts, body) = request.into_parts();
-                    let body = body.collect().await.map(|body| body.to_bytes());
+                    let body = body
+                        .collect()
+                        .await
+                        .map(http_body_util::Collected::to_bytes);
                     let body = body.unwrap_or_else(|_| Bytes::from_static(b"broken off"));
                     let text = String::from_utf8_lossy(&body);
                     let number = seen.note(format!("{} {text}", parts.method));
