@@ -21,9 +21,9 @@ lint: ## Format, clippy, documentation, layer rules, licences, shell scripts
 fmt: ## Format all Rust code
 	cargo fmt --all
 
-bless: ## Accept what golden tests print now; look at the diff before you commit
-	INSTA_UPDATE=always cargo test --locked --package portcullis-translate --package portcullis-cli
-	git status --short -- '*.snap'
+bless: ## Accept what golden tests print now, and remake docs/features.md; look at the diff before you commit
+	INSTA_UPDATE=always PORTCULLIS_BLESS=1 cargo test --locked --package portcullis-translate --package portcullis-cli
+	git status --short -- '*.snap' docs/features.md
 
 audit: ## Known vulnerabilities in dependencies (fetches the RustSec database)
 	. hack/versions && "$$cargo_deny" --workspace check advisories

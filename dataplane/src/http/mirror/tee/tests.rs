@@ -8,6 +8,7 @@ fn bytes(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what `next` answers")]
 fn data(text: &'static str) -> Option<Chunk> {
     Some(Chunk::Data(bytes(text)))
 }
