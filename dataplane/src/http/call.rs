@@ -46,14 +46,14 @@ pub(super) async fn serve(
     session: &mut Session,
     ctx: &mut RequestCtx,
 ) -> Result<()> {
-    for _ in 0..=limits::MAX_RETRIES {
+    let mut retries = limits::MAX_RETRIES;
+    loop {
         let peer = gateway.upstream_peer(session, ctx).await?;
         match attempt(gateway, &peer, session, ctx).await {
-            Err(error) if error.retry() => {}
+            Err(error) if error.retry() && retries > 0 => retries -= 1,
             done => return done,
         }
     }
-    Err(Error::new(ErrorType::InternalError))
 }
 
 async fn attempt(
@@ -126,7 +126,10 @@ async fn exchange(
                 let piece = piece.map_err(Error::into_down)?;
                 upload = upload.send(gateway, peer, piece, session, ctx).await?;
             }
-            // What the backend has against the rest is in its answer.
+            Event::Sent(Err(error)) if *error.etype() == ErrorType::WriteTimedout => {
+                return Err(error.into_up());
+            }
+            // What else the backend has against the rest is in its answer.
             Event::Sent(sent) => upload = Upload::after(sent.ok().flatten()),
             Event::Answered(Some(task)) => {
                 if pass(gateway, task?, session, ctx).await? {

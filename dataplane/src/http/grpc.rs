@@ -69,8 +69,8 @@ mod tests {
     #[test]
     fn timeouts_are_read_as_the_protocol_writes_them() {
         for (text, expected) in [
-            ("1H", Some(Duration::from_secs(3600))),
-            ("2M", Some(Duration::from_secs(120))),
+            ("1H", Some(Duration::from_hours(1))),
+            ("2M", Some(Duration::from_mins(2))),
             ("30S", Some(Duration::from_secs(30))),
             ("100m", Some(Duration::from_millis(100))),
             ("99999999u", Some(Duration::from_micros(99_999_999))),

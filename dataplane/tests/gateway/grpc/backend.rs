@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt, stream};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
@@ -72,30 +73,35 @@ impl Drop for Open {
 pub(super) async fn serving(calls_per_connection: usize) -> GrpcBackend {
     let seen = Arc::new(Seen::default());
     let of_server = Arc::clone(&seen);
-    let server = custom(move |socket, _| {
-        let seen = Arc::clone(&of_server);
-        async move {
-            let enough = Arc::new(Notify::new());
-            let calls = Arc::new(AtomicUsize::new(0));
-            let last = Arc::clone(&enough);
-            let service = service_fn(move |request| {
-                if calls.fetch_add(1, Ordering::SeqCst) + 1 == calls_per_connection {
-                    last.notify_one();
-                }
-                answer(Arc::clone(&seen), request)
-            });
-            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-            let connection = server.serve_connection(TokioIo::new(socket), service);
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                () = enough.notified() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
+    let server =
+        custom(move |socket, _| serve(socket, Arc::clone(&of_server), calls_per_connection));
+    GrpcBackend {
+        server: server.await,
+        seen,
+    }
+}
+
+/// Serves calls on a connection.
+async fn serve<S>(socket: S, seen: Arc<Seen>, most_calls: usize)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let enough = Arc::new(Notify::new());
+    let calls = AtomicUsize::new(0);
+    let last = Arc::clone(&enough);
+    let service = service_fn(move |request| {
+        if calls.fetch_add(1, Ordering::SeqCst) + 1 == most_calls {
+            last.notify_one();
         }
-    })
-    .await;
-    GrpcBackend { server, seen }
+        answer(Arc::clone(&seen), request)
+    });
+    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let mut connection = std::pin::pin!(server.serve_connection(TokioIo::new(socket), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = enough.notified() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 async fn answer(
