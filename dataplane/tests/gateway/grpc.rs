@@ -5,6 +5,7 @@ mod client;
 mod errors;
 mod load;
 mod streams;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

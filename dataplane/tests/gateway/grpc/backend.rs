@@ -82,7 +82,7 @@ pub(super) async fn serving(calls_per_connection: usize) -> GrpcBackend {
 }
 
 /// Serves calls on a connection.
-async fn serve<S>(socket: S, seen: Arc<Seen>, most_calls: usize)
+pub(super) async fn serve<S>(socket: S, seen: Arc<Seen>, most_calls: usize)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

@@ -38,6 +38,7 @@ impl Service<hyper::Request<Body>> for Caller {
 impl Caller {
     pub(super) async fn open(at: SocketAddr) -> Self {
         let socket = TcpStream::connect(at).await.unwrap();
+        socket.set_nodelay(true).unwrap();
         let mut builder = http2::Builder::new(TokioExecutor::new());
         let (sender, connection) = (builder.initial_max_send_streams(100))
             .handshake(TokioIo::new(socket))

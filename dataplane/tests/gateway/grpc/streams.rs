@@ -17,10 +17,10 @@ use crate::snapshot::Plane;
 
 /// Messages as they are sent into the channel.
 fn channel() -> (
-    mpsc::UnboundedSender<Bytes>,
+    mpsc::Sender<Bytes>,
     impl futures_util::Stream<Item = Bytes> + Send + 'static,
 ) {
-    let (sender, receiver) = mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::channel(16);
     let messages = stream::unfold(receiver, |mut receiver| async move {
         Some((receiver.recv().await?, receiver))
     });
@@ -59,11 +59,11 @@ async fn messages_pass_both_ways_before_either_side_is_done() {
     let caller = Caller::open(plane.at(80)).await;
     for method in ["Echo", "Late"] {
         let (sender, messages) = channel();
-        sender.send(text("one")).unwrap();
+        sender.try_send(text("one")).unwrap();
         let mut echoed = caller.call(method, messages).await.unwrap().into_inner();
         for next in ["two", "three", "four"] {
             assert!(echoed.message().await.unwrap().is_some());
-            sender.send(text(next)).unwrap();
+            sender.try_send(text(next)).unwrap();
         }
         assert_eq!(echoed.message().await.unwrap().unwrap(), "four");
         drop(sender);
