@@ -29,11 +29,8 @@ import (
 )
 
 // The feature ClusterTrustBundle (GEP-5075) has no test in the upstream suite; these are the ones that
-// the GEP asks for. They need a cluster that serves the kind, which not every one does:
-//
-//	FEATURE_GATES=ClusterTrustBundle=true RUNTIME_CONFIG=certificates.k8s.io/v1beta1=true
-//
-// On another cluster it is tested that the feature is not claimed, and what a policy says then.
+// the GEP asks for. They need a cluster that serves the kind, as hack/cluster's do and not every one
+// does. On another it is tested that the feature is not claimed, and what a policy says then.
 
 // TestClusterTrustBundles lets one Gateway be the TLS backend of another.
 func TestClusterTrustBundles(t *testing.T) {
