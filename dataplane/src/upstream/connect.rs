@@ -2,9 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 use super::cluster::{Cluster, Pick};
@@ -89,7 +90,9 @@ pub(super) enum Unreached {
     Io(#[from] io::Error),
 }
 
-/// Connects to `address`, with the settings of every connection to a backend.
+/// Connects to `address`, with the settings of every connection to a backend. Dropped before it is
+/// done, it resets a connection that the endpoint has taken already: an orderly end would look to
+/// the endpoint like a client that had nothing to say.
 pub(super) async fn socket(address: SocketAddr) -> Result<Socket, Unreached> {
     match timeout(limits::CONNECT_TIMEOUT, open(address)).await {
         Ok(outcome) => Ok(outcome?),
@@ -98,7 +101,13 @@ pub(super) async fn socket(address: SocketAddr) -> Result<Socket, Unreached> {
 }
 
 async fn open(address: SocketAddr) -> io::Result<Socket> {
-    let stream = TcpStream::connect(address).await?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+    let stream = socket.connect(address).await?;
+    SockRef::from(&stream).set_linger(None)?;
     stream.set_nodelay(true)?;
     let keep_alive = TcpKeepalive::new()
         .with_time(limits::TCP_KEEP_ALIVE)
@@ -121,5 +130,44 @@ impl Unreached {
             }
             _ => ConnectFailure::Other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use futures_util::FutureExt;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// An endpoint, and what it has accepted after `open` was polled once.
+    async fn accepted(listener: TcpListener) -> TcpStream {
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        listener.accept().await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_waits_for_any_more_is_reset() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut opening = Box::pin(open(listener.local_addr().unwrap()));
+        // The kernels have agreed by then; the runtime has not been told.
+        assert!(opening.as_mut().now_or_never().is_none());
+        let mut endpoint = accepted(listener).await;
+        drop(opening);
+        let error = endpoint.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_handed_over_ends_orderly() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = open(listener.local_addr().unwrap()).await.unwrap();
+        let mut endpoint = accepted(listener).await;
+        drop(socket);
+        assert_eq!(endpoint.read(&mut [0]).await.unwrap(), 0);
     }
 }
