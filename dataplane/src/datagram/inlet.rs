@@ -14,7 +14,7 @@ use super::Datagrams;
 use super::session::{Endpoint, Held, Lead, Session};
 use super::sessions::{Flow, InletId};
 use super::socket::{ANSWER_OR_REFUSAL, ListeningSocket, Received, receive_one};
-use super::target::Choice;
+use super::target::{Choice, leads_to};
 use crate::limits;
 use crate::listener::Stage;
 use crate::listener::bind::{Gate, Never};
@@ -225,11 +225,16 @@ impl Inlet {
             let live = inlet.shared.live.load();
             if let Some(session) = inlet.session(&flow, &live) {
                 inlet.send(&session, &datagram);
-            } else if let Some(pick) = pick {
-                let connected = inlet.connect(&cluster, pick.address);
-                inlet.begin_with(flow, connected, &live, &datagram);
-            } else {
-                inlet.drop_for(DatagramDrop::NoEndpoint);
+                return;
+            }
+            match pick {
+                Some(pick) if leads_to(&live, inlet.port, &cluster, pick.address) => {
+                    let connected = inlet.connect(&cluster, pick.address);
+                    inlet.begin_with(flow, connected, &live, &datagram);
+                }
+                // The route leads elsewhere by now.
+                Some(_) => inlet.begin(flow, &live, &datagram),
+                None => inlet.drop_for(DatagramDrop::NoEndpoint),
             }
         });
     }
