@@ -59,17 +59,10 @@ struct Inputs {
     policy: Arc<BackendTls>,
     protocol: BackendProtocol,
     trust: TrustInputs,
-    certificate: ClientCertificate,
-}
-
-/// What a backend that asks for a certificate is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum ClientCertificate {
-    /// Nothing: the Gateway names none.
-    None,
-    /// The Gateway names one that is not to be had.
-    Missing,
-    Chain(Arc<CertificateChain>),
+    /// What a backend that asks for a certificate is shown. `None` if the Gateway names none, or one
+    /// that is not to be had: that takes nothing from backends that ask for none, and it is for
+    /// those that do to refuse.
+    certificate: Option<Arc<CertificateChain>>,
 }
 
 /// The CAs in force for a backend.

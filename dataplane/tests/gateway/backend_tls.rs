@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use portcullis_dataplane::Config;
 use portcullis_dataplane::access_log::{AccessLog, Target};
 use portcullis_dataplane::metrics::Metrics;
-use portcullis_ir::tls::{BackendTls, BackendTrust, SubjectAltName, TrustBundle};
+use portcullis_ir::tls::{BackendTls, BackendTrust, Certificate, SubjectAltName, TrustBundle};
 use portcullis_ir::{BackendProtocol, CertificateId, HostPattern, TrustBundleId};
 use rcgen::SanType;
 use tokio::net::TcpStream;
@@ -123,15 +123,6 @@ async fn who_is_not_whom_the_policy_says_gets_no_request() {
             policy: trusting("unusable"),
             reason: "not_set_up",
             detail: "no usable CA certificate",
-        },
-        Case {
-            name: "a client certificate that is not there",
-            policy: BackendTls {
-                client_certificate: Some(CertificateId::new("missing")),
-                ..policy()
-            },
-            reason: "not_set_up",
-            detail: "no usable client certificate",
         },
     ];
     for Case {
@@ -250,6 +241,30 @@ async fn the_gateways_certificate_is_shown_to_backends_that_ask() {
     let without = to_tls_backend(backend.at, BackendProtocol::Http1, policy(), &ca);
     plane.apply(&without).await;
     assert_eq!(get(plane.at(80), "a.example", "/").await.status, 502);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_to_be_had_is_missed_only_by_backends_that_ask() {
+    let (ca, clients) = (ca("ca"), ca("clients"));
+    let identity = ca.sign(&["abc.example.com"]);
+    let asks = echo_over_tls(server(&identity, &["http/1.1"], Some(&clients))).await;
+    let does_not = echo_over_tls(server(&identity, &["http/1.1"], None)).await;
+    for named in ["missing", "unusable"] {
+        for (backend, status) in [(&asks, 502), (&does_not, 200)] {
+            let policy = BackendTls {
+                client_certificate: Some(CertificateId::new(named)),
+                ..policy()
+            };
+            let unusable = Certificate::Unusable {
+                reason: "garbage".to_owned(),
+            };
+            let scene = to_tls_backend(backend.at, BackendProtocol::Http1, policy, &ca)
+                .certificate("unusable", unusable);
+            let plane = Plane::serving(&scene).await;
+            let reply = get(plane.at(80), "a.example", "/").await;
+            assert_eq!(reply.status, status, "{named}: {reply:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use portcullis_ir::{Backend, TrustBundleId};
 
 use super::failure::SetupFailure;
 use super::roots::Roots;
-use super::{ClientCertificate, Inputs, TlsClient, TrustInputs};
+use super::{Inputs, TlsClient, TrustInputs};
 use crate::listener::tls::Credentials;
 use crate::metrics::GatewayMetrics;
 
@@ -97,18 +97,13 @@ impl Setup<'_> {
                 TrustInputs::Bundles(ids.iter().filter_map(in_force).collect())
             }
         };
-        let certificate = match client_certificate {
-            None => ClientCertificate::None,
-            Some(id) => match self.credentials.certificate(id) {
-                None => ClientCertificate::Missing,
-                Some(chain) => ClientCertificate::Chain(Arc::clone(chain)),
-            },
-        };
+        let certificate = client_certificate.as_ref();
+        let certificate = certificate.and_then(|id| self.credentials.certificate(id));
         Some(Inputs {
             policy: Arc::clone(policy),
             protocol: backend.protocol,
             trust,
-            certificate,
+            certificate: certificate.cloned(),
         })
     }
 }

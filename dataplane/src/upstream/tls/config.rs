@@ -15,7 +15,7 @@ use super::failure::SetupFailure;
 use super::names::Names;
 use super::roots::Roots;
 use super::verifier::Verifier;
-use super::{ClientCertificate, Inputs, Ready};
+use super::{Inputs, Ready};
 
 /// Makes what is needed to connect. Errors: why no connection may be made.
 pub(super) fn ready(inputs: &Inputs, roots: Arc<Roots>) -> Result<Ready, SetupFailure> {
@@ -32,11 +32,8 @@ pub(super) fn ready(inputs: &Inputs, roots: Arc<Roots>) -> Result<Ready, SetupFa
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match &inputs.certificate {
-        ClientCertificate::None => builder.with_no_client_auth(),
-        ClientCertificate::Missing => return Err(SetupFailure::NoClientCertificate),
-        ClientCertificate::Chain(chain) => {
-            builder.with_client_cert_resolver(Arc::new(Shown::new(chain)?))
-        }
+        None => builder.with_no_client_auth(),
+        Some(chain) => builder.with_client_cert_resolver(Arc::new(Shown::new(chain)?)),
     };
     config.alpn_protocols = alpn(inputs.protocol);
     // Each `Endpoint` has its own sessions.

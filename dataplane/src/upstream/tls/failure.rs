@@ -17,9 +17,6 @@ pub(crate) enum SetupFailure {
     /// `System`, but the host has none.
     #[error("the system has no CA certificates (set SSL_CERT_FILE or SSL_CERT_DIR): {0}")]
     NoSystemTrust(String),
-    /// The Gateway's client certificate is gone, or never was usable.
-    #[error("no usable client certificate")]
-    NoClientCertificate,
     /// rustls does not take the client certificate's key.
     #[error("the client certificate's key cannot be used: {0}")]
     ClientKey(String),
