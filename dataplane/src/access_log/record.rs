@@ -9,8 +9,8 @@ use portcullis_ir::{ListenerId, ObjectKey, RouteId};
 
 use super::ResponseFlag;
 
-/// One request or forwarded connection, as it is logged. Text fields are copied in (`push_str`), so that a waiting record
-/// holds no connection's buffers.
+/// One request or forwarded connection, as it is logged. Text fields are copied in (`push_str`), so
+/// that a waiting record holds no connection's buffers.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// When the request's head was read, or the connection accepted.

@@ -2,8 +2,10 @@
 //!
 //! pingora's own way reads no answer while it waits for room to send the request on. Where messages
 //! go both ways, a call can then stand still for ever: the backend reads no more for lack of room
-//! to answer, and we read no answer for lack of room to send. Here neither direction waits for the
-//! other. All else is as pingora does it, and calls the same phases.
+//! to answer, and we read no answer for lack of room to send. Here the answer is read whatever the
+//! request waits for. The reverse is as in pingora: a client that leaves its answer unread, up to
+//! the windows' size, is not heard until it reads on. All else is as pingora does it too, and calls
+//! the same phases.
 
 use std::pin::pin;
 
@@ -21,7 +23,7 @@ use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::http::v2::write_body;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
-use pingora_error::{Error, ErrorType, OrErr, Result};
+use pingora_error::{Error, ErrorSource, ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::{ProxyHttp, Session};
 
@@ -72,10 +74,18 @@ async fn attempt(
         }
     };
     let done = exchange(gateway, peer, &mut backend, session, ctx).await;
+    if done.as_ref().is_err_and(|error| is_silence(error)) {
+        // It may hang, and nothing else would tell: no further call goes there.
+        backend.conn.mark_shutdown();
+    }
     let backend = ClientSession::H2(backend);
     let idle = peer.idle_timeout();
     connector.release_http_session(backend, peer, idle).await;
     done.map_err(|error| gateway.error_while_proxy(peer, session, error, ctx, reused))
+}
+
+fn is_silence(error: &Error) -> bool {
+    *error.esource() == ErrorSource::Upstream && *error.etype() == ErrorType::ReadTimedout
 }
 
 /// What happens next in a call.

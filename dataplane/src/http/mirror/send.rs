@@ -102,12 +102,16 @@ impl Sending {
         session.set_write_timeout(Some(limits::MIRROR_TIMEOUT));
         let mut progress = Progress::default();
         let outcome = self.talk(&mut session, scheme, &mut progress).await;
-        if outcome.is_ok() && progress.sent && progress.read {
+        let is_whole = outcome.is_ok() && progress.sent && progress.read;
+        if !is_whole {
+            session.shutdown().await;
+        }
+        // Over HTTP/2 the shutdown is the stream's. The pool would keep a connection for ever that
+        // a stream was not given back to.
+        if is_whole || matches!(session, HttpSession::H2(_)) {
             let idle = Some(limits::BACKEND_KEEP_ALIVE);
             let connector = &self.mirrors.connector;
             connector.release_http_session(session, peer, idle).await;
-        } else {
-            session.shutdown().await;
         }
         match outcome {
             Ok(()) | Err(Trouble::Connection) => Ok(progress),
