@@ -228,7 +228,11 @@ pub(super) fn of_policy(policy: &BackendTlsPolicy) -> Outgoing {
     for reference in &policy.spec.validation.ca_certificate_refs {
         gathering.name(reference.target());
     }
-    gathering.outgoing
+    let mut outgoing = gathering.outgoing;
+    // A Service, named by mistake, is never looked at for certificates. Were it counted, policies
+    // about the Services that they name would keep each other looked at for ever.
+    outgoing.subjects.retain(|(kind, _)| *kind != Kind::Service);
+    outgoing
 }
 
 fn of_route<S: RouteSpec>(route: &Object<S>) -> Outgoing {

@@ -272,6 +272,19 @@ fn what_a_policy_names_is_wanted_while_its_service_is() {
 }
 
 #[test]
+fn a_policy_that_names_its_own_service_does_not_keep_it_wanted() {
+    let (mut index, all) = world();
+    let itself = POLICY.replace("kind: ConfigMap, name: ca", "kind: Service, name: web");
+    for policy in objects(&itself) {
+        assert_eq!(index.note(None, Some(&policy)), Relevance::Relevant);
+    }
+    let route = &all.http_routes[&ObjectKey::new("apps", "web")];
+    index.note(Some(&AnyObject::HttpRoute(Arc::clone(route))), None);
+    assert!(wanted(&index, Kind::Service).is_empty());
+    assert!(wanted(&index, Kind::ClusterTrustBundle).is_empty());
+}
+
+#[test]
 fn a_ca_of_a_policy_concerns_it_and_the_routes_and_gateways_that_send_there() {
     let (mut index, _) = world();
     for policy in objects(POLICY) {
