@@ -33,6 +33,16 @@ fn a_good_folder_is_good() {
 }
 
 #[test]
+fn the_sample_of_other_protocols_is_good() {
+    let sample = Path::new(SAMPLES).join("other-protocols");
+    let (code, printed) = check(&[&sample], &["--strict"]);
+    assert_eq!(
+        (code, printed.as_str()),
+        (0, "12 objects: 0 errors, 0 warnings\n")
+    );
+}
+
+#[test]
 fn mistakes_are_printed_as_compilers_do() {
     let folder = Folder::new(&[
         (
