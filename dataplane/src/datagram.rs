@@ -35,6 +35,7 @@ use sessions::{Flow, InletId, Replaced, Sessions};
 use socket::Scratch;
 
 pub(crate) use sessions::SessionLimits;
+pub(crate) use socket::tell_addresses;
 
 /// What the UDP sockets of one worker share.
 #[derive(Debug)]

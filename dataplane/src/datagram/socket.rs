@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
 use nix::sys::socket::{
@@ -59,21 +59,24 @@ pub(super) struct Received {
     pub(super) local: Option<IpAddr>,
 }
 
+/// Has a socket that is to be bound to `address` tell which address each datagram was sent to, if
+/// there is more than one: it would answer from the one that the route to the client prefers, which
+/// on a host with several is not always the one that the client asked.
+///
+/// To be called before it is bound: of IPv4 datagrams that have come before, the system does not
+/// know it any more.
+pub(crate) fn tell_addresses(socket: &impl AsFd, address: IpAddr) -> io::Result<()> {
+    match address {
+        IpAddr::V4(any) if any.is_unspecified() => setsockopt(socket, Ipv4PacketInfo, &true)?,
+        IpAddr::V6(any) if any.is_unspecified() => setsockopt(socket, Ipv6RecvPacketInfo, &true)?,
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    Ok(())
+}
+
 impl ListeningSocket {
-    /// Must be called on the runtime that is to wait for it.
+    /// `socket` is to have been prepared by [`tell_addresses`]. Must be called on the runtime that is to wait for it.
     pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
-        let bound = socket.local_addr()?;
-        // A socket bound to all addresses would answer from the one that the route to the client
-        // prefers, which on a host with several is not always the one that the client asked.
-        match bound.ip() {
-            IpAddr::V4(any) if any.is_unspecified() => {
-                setsockopt(&socket, Ipv4PacketInfo, &true)?;
-            }
-            IpAddr::V6(any) if any.is_unspecified() => {
-                setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
-            }
-            IpAddr::V4(_) | IpAddr::V6(_) => {}
-        }
         let socket = waiting_for_datagrams(socket)?;
         Ok(Self { socket })
     }
@@ -194,18 +197,25 @@ fn addressed(message: &ControlMessageOwned) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
 
     /// What a socket bound to `bind` takes to have come to which address when it was sent to `to`,
     /// and where the client sees the answer come from.
     async fn exchange(bind: &str, to: &str) -> (Option<IpAddr>, IpAddr) {
-        let listening = UdpSocket::bind((bind, 0)).unwrap();
+        let bind = SocketAddr::new(bind.parse().unwrap(), 0);
+        let listening = Socket::new(Domain::for_address(bind), Type::DGRAM, None).unwrap();
+        tell_addresses(&listening, bind.ip()).unwrap();
+        listening.bind(&bind.into()).unwrap();
+        let listening = UdpSocket::from(listening);
         let port = listening.local_addr().unwrap().port();
-        let listening = ListeningSocket::new(listening).unwrap();
         let to: IpAddr = to.parse().unwrap();
         let any = if to.is_ipv4() { "0.0.0.0" } else { "::" };
         let client = tokio::net::UdpSocket::bind((any, 0)).await.unwrap();
         client.send_to(b"?", (to, port)).await.unwrap();
+        // Not before: a client may be quicker than the worker.
+        let listening = ListeningSocket::new(listening).unwrap();
         let mut scratch = Scratch::default();
         let mut received = None;
         while received.is_none() {

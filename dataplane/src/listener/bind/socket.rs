@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use portcullis_ir::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::datagram::tell_addresses;
 use crate::limits;
 
 /// One worker's sockets of a port.
@@ -34,6 +35,9 @@ impl Sockets {
 
     fn push_bound(&mut self, address: SocketAddr) -> io::Result<()> {
         let socket = open(address, self.transport(), Sharing::Workers)?;
+        if self.transport() == Transport::Udp {
+            tell_addresses(&socket, address.ip())?;
+        }
         socket.bind(&address.into())?;
         match self {
             Self::Tcp(listeners) => {
