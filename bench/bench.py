@@ -217,7 +217,7 @@ def resident_bytes(pid):
 def wait_until_it_answers_right(target):
     """Fails unless the proxy soon answers 200 with the whole body, on both ports, and 404 elsewhere."""
     host, paths = target.setting.routes.requested()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     for tls in (False, True):
         while (answer := get(target, host, paths[-1], tls)) != (200, BODY):
             if time.monotonic() > deadline or target.process.poll() is not None:
