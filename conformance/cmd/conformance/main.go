@@ -75,7 +75,7 @@ func run(ctx context.Context, o options) (red bool, err error) {
 		return false, err
 	}
 	wanted := ratchet.Wanted{
-		Claimed:  claimed,
+		Claimed: claimed,
 		// What is claimed is switched on whatever the channel says of it.
 		Switched: ratchet.GatewayFeatures(ratchet.Channel(o.channel)).Union(claimed),
 	}

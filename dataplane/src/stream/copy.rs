@@ -78,7 +78,7 @@ struct Copy {
 #[derive(Debug)]
 struct Idle {
     tick: Pin<Box<Sleep>>,
-    /// [`Copy::moved`] at the last tick.
+    /// What both flows had [moved](Flow::moved) at the last tick.
     moved: u64,
 }
 
