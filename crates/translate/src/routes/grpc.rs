@@ -10,7 +10,7 @@ use portcullis_api::{Kind, ObjectKey};
 use portcullis_ir::matcher::HttpMatch;
 use portcullis_ir::{Attachment, HttpRule, RouteOrigin};
 
-use super::http::{Http, RuleLowering};
+use super::http::{Http, RuleLowering, lower_each};
 use super::{PlacedRoute, RouteKind, RuleFacts, Work};
 use crate::backends::Usage;
 use crate::matches::grpc as matches;
@@ -45,29 +45,8 @@ impl RouteKind for Grpc {
         usage: Usage,
         work: &mut Work<'_>,
     ) -> (Vec<HttpRule>, RuleFacts) {
-        let mut facts = RuleFacts {
-            count: spec.rules.len(),
-            ..RuleFacts::default()
-        };
-        let mut rules = Vec::with_capacity(spec.rules.len());
-        for (index, rule) in spec.rules.iter().enumerate() {
-            let mut lowering = RuleLowering {
-                kind: Kind::GrpcRoute,
-                usage,
-                index,
-                namespace,
-                work,
-                facts: &mut facts,
-            };
-            match matches_of(rule, &mut lowering) {
-                Ok(matches) => {
-                    let lowered = lowering.rule(&without_matches(rule));
-                    rules.extend(lowered.map(|lowered| HttpRule { matches, ..lowered }));
-                }
-                Err(problem) => facts.dropped.push((index, problem)),
-            }
-        }
-        (rules, facts)
+        let rules = &spec.rules;
+        lower_each(Kind::GrpcRoute, rules, namespace, usage, work, lower_rule)
     }
 
     fn route(
@@ -76,6 +55,20 @@ impl RouteKind for Grpc {
         rules: Vec<HttpRule>,
     ) -> PlacedRoute {
         Http::route(origin, attachments, rules)
+    }
+}
+
+/// The rule as it is served; `None` if its matches are not valid.
+fn lower_rule(lowering: &mut RuleLowering<'_, '_>, rule: &GrpcRouteRule) -> Option<HttpRule> {
+    match matches_of(rule, lowering) {
+        Ok(matches) => {
+            let lowered = lowering.rule(&without_matches(rule));
+            lowered.map(|lowered| HttpRule { matches, ..lowered })
+        }
+        Err(problem) => {
+            lowering.facts.dropped.push((lowering.index, problem));
+            None
+        }
     }
 }
 

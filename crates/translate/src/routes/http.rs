@@ -49,23 +49,8 @@ impl RouteKind for Http {
         usage: Usage,
         work: &mut Work<'_>,
     ) -> (Vec<HttpRule>, RuleFacts) {
-        let mut facts = RuleFacts {
-            count: spec.rules.len(),
-            ..RuleFacts::default()
-        };
-        let mut rules = Vec::with_capacity(spec.rules.len());
-        for (index, rule) in spec.rules.iter().enumerate() {
-            let mut lowering = RuleLowering {
-                kind: Kind::HttpRoute,
-                usage,
-                index,
-                namespace,
-                work,
-                facts: &mut facts,
-            };
-            rules.extend(lowering.rule(rule));
-        }
-        (rules, facts)
+        let rules = &spec.rules;
+        lower_each(Kind::HttpRoute, rules, namespace, usage, work, lower_rule)
     }
 
     fn route(
@@ -79,6 +64,38 @@ impl RouteKind for Http {
             rules,
         }))
     }
+}
+
+fn lower_rule(lowering: &mut RuleLowering<'_, '_>, rule: &HttpRouteRule) -> Option<HttpRule> {
+    lowering.rule(rule)
+}
+
+/// Lowers the rules of an HTTPRoute or a GRPCRoute, each by `lower`.
+pub(super) fn lower_each<R>(
+    kind: Kind,
+    rules: &[R],
+    namespace: &str,
+    usage: Usage,
+    work: &mut Work<'_>,
+    lower: impl Fn(&mut RuleLowering<'_, '_>, &R) -> Option<HttpRule>,
+) -> (Vec<HttpRule>, RuleFacts) {
+    let mut facts = RuleFacts {
+        count: rules.len(),
+        ..RuleFacts::default()
+    };
+    let mut lowered = Vec::with_capacity(rules.len());
+    for (index, rule) in rules.iter().enumerate() {
+        let mut lowering = RuleLowering {
+            kind,
+            usage,
+            index,
+            namespace,
+            work,
+            facts: &mut facts,
+        };
+        lowered.extend(lower(&mut lowering, rule));
+    }
+    (lowered, facts)
 }
 
 /// Lowers one rule, of an HTTPRoute or a GRPCRoute.
