@@ -9,6 +9,8 @@ pub mod filter;
 pub(crate) mod forward;
 pub(crate) mod grpc;
 mod head;
+#[expect(dead_code, reason = "the ends and the exchange are being written")]
+pub(crate) mod message;
 mod mirror;
 mod patience;
 pub(crate) mod proxy;
