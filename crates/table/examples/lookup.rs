@@ -1,7 +1,8 @@
 //! Times lookups and builds: `cargo run --release -p portcullis-table --example lookup`.
 //!
 //! With the name of a case and a count it makes that many lookups and nothing else, to be counted
-//! by callgrind: `valgrind --tool=callgrind target/release/examples/lookup hosts-5000 1000000`.
+//! by callgrind: `valgrind --tool=callgrind target/release/examples/lookup hosts-5000 1000000`. With
+//! `build N TIMES` or `rebuild N TIMES` it builds tables of N routes, or with one route more each time.
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 #![expect(clippy::disallowed_types, reason = "a clock is what it is for")]
 
@@ -34,9 +35,8 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     if let (Some(name), Some(count)) = (arguments.next(), arguments.next()) {
         let count = count.parse().unwrap_or(1);
-        if name == "build" {
-            let path = |n| PathMatcher::Prefix(format!("/route/{n}"));
-            time_build("prefix", count as usize, path);
+        if let Some(times) = arguments.next() {
+            build(&name, count as usize, times.parse().unwrap_or(1));
         }
         for case in cases().into_iter().filter(|case| case.name == name) {
             let table = Table::build(&case.snapshot, None, &mut Nothing);
@@ -154,6 +154,24 @@ fn look_up(table: &Table<Nothing>, case: &Case, count: u32) {
             .map(|selected| selected.rule.backends.pick());
         black_box(target);
     }
+}
+
+/// Builds the table of `count` routes `times` times: from nothing, or each time with one route more.
+fn build(name: &str, count: usize, times: usize) {
+    let nth = |n| route(n, "example.com", PathMatcher::Prefix(format!("/route/{n}")));
+    let mut snapshot = snapshot((0..count).map(nth));
+    if name == "build" {
+        for _ in 0..times {
+            black_box(Table::build(&snapshot, None, &mut Nothing));
+        }
+        return;
+    }
+    let mut table = Table::build(&snapshot, None, &mut Nothing);
+    for n in count..count + times {
+        snapshot.http_routes.extend([nth(n)]);
+        table = Table::build(&snapshot, Some(&table), &mut Nothing);
+    }
+    black_box(table);
 }
 
 /// A first build, one with nothing changed, and one with one route changed.

@@ -1,5 +1,7 @@
 //! How long a translation of many routes takes, from nothing and after one change:
-//! `cargo run --release --example many_routes [N] [routes|grants|sets]`.
+//! `cargo run --release --example many_routes [N] [routes|grants|sets] [from-nothing|new-route TIMES]`.
+//!
+//! With the last two it does that so many times and nothing else, to be counted by callgrind.
 //!
 //! Each route has a Service of its own, with an EndpointSlice. `grants`: each route is in a namespace of its own, with a ReferenceGrant into that of the
 //! backend. `sets`: each route has a ListenerSet of its own.
@@ -10,6 +12,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -239,6 +242,28 @@ fn inputs(objects: &Objects) -> Inputs<'_> {
     }
 }
 
+fn from_nothing(times: usize, objects: &Objects, options: &Options) {
+    for _ in 0..times {
+        drop(translate(&inputs(objects), options));
+    }
+}
+
+/// The first translation is of all that is there, each other one of one route more.
+fn new_routes(
+    indexes: Range<usize>,
+    originals: &Originals,
+    case: &str,
+    mut objects: Objects,
+    options: Options,
+) {
+    let mut translator = Translator::new(options);
+    drop(translator.translate(&inputs(&objects)));
+    for index in indexes {
+        originals.add(case, index, &mut objects);
+        drop(translator.translate(&inputs(&objects)));
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let count = arguments.next().and_then(|text| text.parse().ok());
@@ -252,6 +277,14 @@ fn main() {
         originals.add(&case, index, &mut objects);
     }
     let options = Options::new("portcullis.dev/gateway-controller");
+    if let (Some(what), Some(times)) = (arguments.next(), arguments.next()) {
+        let times = times.parse().unwrap_or(1);
+        match what.as_str() {
+            "from-nothing" => from_nothing(times, &objects, &options),
+            _ => new_routes(count..count + times, &originals, &case, objects, options),
+        }
+        return;
+    }
     for _ in 0..5 {
         let start = Instant::now();
         drop(translate(&inputs(&objects), &options));

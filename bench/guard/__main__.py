@@ -1,0 +1,223 @@
+"""Counts instructions of the main paths, and compares with bench/instructions.json.
+
+No time is measured, so it tells the same on a busy machine as on an idle one. What is counted is user
+code of the thread that works, under valgrind's callgrind; a load of N and one of 2 N exchanges are
+counted, and the difference divided by N, so that connections and start cancel; the median of rounds
+is taken. Needs the AVX2 of any x86-64 server of the last ten years: with it valgrind shows every
+program the same processor, wherever it runs.
+
+usage: python3 bench/guard [--bless] [--only NAME,...] --binary PORTCULLIS [--examples FOLDER]
+"""
+
+import argparse
+import contextlib
+import datetime
+import pathlib
+import platform
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import backends
+import callgrind
+import figures
+import loads
+import manifests
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+MANY = 5000
+ROUNDS = 3
+# Name, routes, load, exchanges counted, what it is.
+SERVED = [
+    ("http-1", 1, loads.http, 200, "HTTP/1.1 request, kept alive, 1 route"),
+    ("http-5000", MANY, loads.http, 200, "the same, 5,000 routes"),
+    ("http-paths", MANY, loads.http_paths, 200, "the same, a host with 2,500 paths"),
+    ("http-filters", MANY, loads.http_filtered, 200, "10 rules with header, regex and query matches; 4 filters"),
+    ("http-body", MANY, loads.http_body, 200, "POST of 1 KiB"),
+    ("http-large", MANY, loads.http_large, 100, "answer of 64 KiB"),
+    ("http-connection", MANY, loads.http_connections, 100, "connection with one request"),
+    ("tls", MANY, loads.tls, 200, "HTTP/1.1 request over TLS, kept alive"),
+    ("tls-connection", MANY, loads.tls_connections, 30, "full TLS 1.3 handshake with one request"),
+    ("h2", MANY, loads.h2, 200, "HTTP/2 request over TLS, one at a time"),
+    ("h2-streams", MANY, loads.h2_streams, 320, "HTTP/2 request over TLS, 16 at a time"),
+    ("grpc", MANY, loads.grpc, 200, "unary gRPC call, h2c to h2c"),
+    ("tcp", MANY, loads.tcp, 200, "TCP, 16 KiB there and back"),
+    ("tcp-connection", MANY, loads.tcp_connections, 100, "TCP connection, 16 KiB there and back"),
+    ("udp", MANY, loads.udp, 300, "datagram there and back"),
+]  # fmt: skip
+# Name, command of an example, slack, what it is; the last argument is how often.
+COMPUTED = [
+    ("translate", ["many_routes", "5000", "routes", "from-nothing"], "translation of 5,000 routes from nothing"),
+    ("translate-one", ["many_routes", "5000", "routes", "new-route"], "translation of one more route than 5,000"),
+    ("table", ["lookup", "build", "5000"], "lookup table of 5,000 routes from nothing"),
+    ("table-one", ["lookup", "rebuild", "5000"], "lookup table with one more route than 5,000"),
+    ("lookup", ["lookup", "hosts-5000"], "lookup of a request among 5,000 hosts"),
+]  # fmt: skip
+
+
+def main():
+    arguments = parse()
+    if "avx2" not in pathlib.Path("/proc/cpuinfo").read_text():
+        sys.exit("bench/guard: the committed figures are those of a processor with AVX2")
+    chosen = arguments.only.split(",") if arguments.only else None
+    wanted = lambda name: chosen is None or name in chosen
+    kept = ROOT / "target" / "bench-guard"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        loads.pin_tls(folder)
+        counted = count_served(arguments.binary, folder, kept, wanted)
+        if arguments.examples:
+            counted |= count_computed(arguments.examples, folder, wanted)
+    finish(counted, arguments.bless, kept)
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="bench/guard")
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--examples", type=pathlib.Path, help="folder of the built examples")
+    parser.add_argument("--only", help="names of figures, separated by commas")
+    parser.add_argument("--bless", action="store_true", help="write the figures instead of comparing")
+    return parser.parse_args()
+
+
+def finish(counted, bless, kept):
+    committed = figures.read() if figures.PATH.exists() else {}
+    print(*figures.table(counted, committed), sep="\n")
+    if bless:
+        figures.write(counted, made())
+        print(f"written: {figures.PATH.relative_to(ROOT)}")
+        return
+    complaints = list(figures.judge(counted, committed))
+    if complaints:
+        print(*complaints, sep="\n", file=sys.stderr)
+        sys.exit(
+            f"What executes them: callgrind_annotate {kept.relative_to(ROOT)}/NAME. To accept the new "
+            "figures: make bench-guard BLESS=yes"
+        )
+
+
+def made():
+    """With what the figures were made: other compilers and C libraries give others, by a little."""
+    return {
+        "date": str(datetime.date.today()),
+        "rustc": said("rustc", "--version"),
+        "cc": said("cc", "--version"),
+        "libc": " ".join(platform.libc_ver()),
+        "valgrind": said("valgrind", "--version"),
+    }
+
+
+def said(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+
+
+# --- what is served
+
+
+def count_served(binary, folder, kept, wanted):
+    counted = {}
+    chosen = [scenario for scenario in SERVED if wanted(scenario[0])]
+    with contextlib.ExitStack() as stack:
+        process, ports = backends.start()
+        stack.callback(process.terminate)
+        for routes in sorted({scenario[1] for scenario in chosen}):
+            with serve(binary, folder / f"{routes}", routes, ports) as (gateway, listened):
+                for name, _, load, count, what in (each for each in chosen if each[1] == routes):
+                    counted[name] = count_load(gateway, listened, load, count, what, kept / name)
+    return counted
+
+
+@contextlib.contextmanager
+def serve(binary, folder, routes, ports):
+    """A gateway under callgrind that answers already, and the ports it listens on."""
+    certificate, key = make_certificate(folder)
+    manifests.write(folder / "manifests", routes, ports, certificate, key)
+    listened = {name: free_port(name) for name in manifests.LISTENED}
+    command = [
+        binary, "standalone", str(folder / "manifests"), "--bind", "127.0.0.1",
+        "--admin", "127.0.0.1:0", "--workers", "1", "--access-log", "off",
+        *(f"--port-map={port}={listened[name]}" for name, port in manifests.LISTENED.items()),
+    ]  # fmt: skip
+    with callgrind.Counted(command, folder) as gateway:
+        listened["certificate"] = str(certificate)
+        wait_until_it_serves(gateway, listened)
+        gateway.start_counting()
+        yield gateway, listened
+
+
+def wait_until_it_serves(gateway, listened):
+    deadline = time.monotonic() + 180
+    while True:
+        try:
+            return loads.http(listened, 1)
+        except (OSError, loads.Wrong) as error:
+            if time.monotonic() > deadline or gateway.process.poll() is not None:
+                sys.exit(f"the gateway does not serve: {error}\n{gateway.log()}")
+            time.sleep(0.1)
+
+
+def count_load(gateway, listened, load, count, what, kept):
+    """Instructions of one exchange: the median of `ROUNDS` differences of N and 2 N."""
+    load(listened, max(count // 5, loads.STREAMS))  # pools fill, buffers grow
+    gateway.take()
+    samples = []
+    for _ in range(ROUNDS):
+        load(listened, count)
+        once = gateway.take()
+        load(listened, 2 * count)
+        twice = gateway.take()
+        samples.append((twice[0][0] - once[0][0]) / count)
+    shutil.copy(twice[0][1], kept)
+    figure = figure_of(samples, what)
+    print(f"{kept.name}: {figure.instructions:,} ({', '.join(f'{s:,.0f}' for s in samples)})", file=sys.stderr)
+    return figure
+
+
+def figure_of(samples, what):
+    median = statistics.median(samples)
+    return figures.Figure(what, round(median), round((max(samples) - min(samples)) / median, 4))
+
+
+def make_certificate(folder):
+    folder.mkdir()
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "30", "-subj", "/CN=bench.example", "-addext", "subjectAltName=DNS:*.bench.example",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True, env={**callgrind.ENVIRONMENT},
+    )  # fmt: skip
+    return certificate, key
+
+
+def free_port(name):
+    kind = socket.SOCK_DGRAM if name == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# --- what is computed
+
+
+def count_computed(examples, folder, wanted):
+    """Examples that do one thing a number of times: counted with 1 and with 3 times."""
+    counted = {}
+    for name, (example, *arguments), what in COMPUTED:
+        if wanted(name):
+            times = (1000, 3000) if name == "lookup" else (1, 3)
+            command = [str(examples / example), *arguments]
+            once, thrice = (callgrind.count_whole([*command, str(n)], folder) for n in times)
+            counted[name] = figure_of([(thrice - once) / (times[1] - times[0])], what)
+            print(f"{name}: {counted[name].instructions:,}", file=sys.stderr)
+    return counted
+
+
+if __name__ == "__main__":
+    main()

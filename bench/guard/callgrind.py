@@ -1,0 +1,74 @@
+"""Processes under callgrind: user instructions, by thread."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+# What the C library would choose by the size of the machine's caches. Everything else that looks at
+# the processor sees valgrind's, which is the same on every machine with AVX2.
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "GLIBC_TUNABLES": "glibc.cpu.x86_rep_movsb_threshold=0x1000:glibc.cpu.x86_rep_stosb_threshold=0x800"
+    ":glibc.cpu.x86_non_temporal_threshold=0xc0000",
+}
+
+
+class Counted:
+    """A process whose instructions are counted from when it is told to."""
+
+    def __init__(self, command, folder: pathlib.Path):
+        self.folder = folder
+        self.dumps = 0
+        self.output = open(folder / "log", "w")
+        self.process = subprocess.Popen(
+            ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
+             f"--vgdb-prefix={folder}/vgdb", f"--callgrind-out-file={folder}/callgrind.out", *command],
+            stdout=self.output, stderr=self.output, stdin=subprocess.DEVNULL, env=ENVIRONMENT,
+        )  # fmt: skip
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.output.close()
+
+    def log(self):
+        return (self.folder / "log").read_text()[-3000:]
+
+    def start_counting(self):
+        self._tell("instrumentation on")
+
+    def take(self):
+        """What each thread executed since the last time, the busiest's file first."""
+        self._tell("dump")
+        self.dumps += 1
+        files = list(self.folder.glob(f"callgrind.out.{self.dumps}-*"))
+        return sorted(((_total(file), file) for file in files), reverse=True)
+
+    def _tell(self, command):
+        subprocess.run(
+            ["vgdb", f"--vgdb-prefix={self.folder}/vgdb", f"--pid={self.process.pid}", *command.split()],
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+
+
+def count_whole(command, folder: pathlib.Path):
+    """All instructions of a command of one thread, from its start to its end."""
+    out = folder / "callgrind.whole"
+    subprocess.run(
+        ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command],
+        check=True, capture_output=True, env=ENVIRONMENT,
+    )  # fmt: skip
+    return _total(out)
+
+
+def _total(file):
+    return int(re.search(r"^(?:totals|summary): (\d+)", file.read_text(), re.MULTILINE)[1])
