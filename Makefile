@@ -1,7 +1,7 @@
 # `make` lists the targets. Each is one command of hack/ or cargo; nothing else is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt bless audit bench bench-guard hotspots deps deploy conformance e2e cluster-up cluster-down load-images
+.PHONY: help run build test lint fmt bless audit bench bench-control bench-guard hotspots deps deploy conformance e2e cluster-up cluster-down load-images
 
 help: ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,9 @@ bench: ## CPU per request beside nginx, HAProxy and Envoy; tables in bench/resul
 	hack/deps bench
 	cargo build --locked --release --package portcullis-cli
 	python3 bench/bench.py
+
+bench-control: ## From an apply to traffic on a cluster, beside Envoy Gateway (PARTS=probe,.. CLASSES=portcullis QUICK=yes DEPLOY=no)
+	hack/bench-control
 
 bench-guard: ## Instructions of the main paths against bench/instructions.json (BLESS=yes writes them; ONLY=http-1,tls)
 	hack/deps guard
