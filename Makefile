@@ -1,7 +1,7 @@
 # `make` lists the targets. Each is one command of hack/ or cargo; nothing else is hidden here.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint fmt bless audit bench bench-control bench-guard hotspots deps deploy conformance e2e cluster-up cluster-down load-images
+.PHONY: help run build test lint fmt bless audit bench bench-control bench-guard performance-docs hotspots deps deploy conformance e2e cluster-up cluster-down load-images
 
 help: ## Show this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,10 @@ bench-control: ## From an apply to traffic on a cluster, beside Envoy Gateway (P
 bench-guard: ## Instructions of the main paths against bench/instructions.json (BLESS=yes writes them; ONLY=http-1,tls)
 	hack/deps guard
 	hack/bench-guard
+
+performance-docs: ## Tables and plots of docs/performance.md from the newest committed results
+	hack/deps plots
+	. hack/versions && "$$plotting" bench/performance
 
 deps: ## Install what `make test` needs, on top of Rust and Go
 	hack/deps test

@@ -1,0 +1,190 @@
+"""The targets, and by how much they are met or missed: computed, never typed."""
+
+import dataclasses
+from collections.abc import Callable
+
+import control_tables
+import results
+import text
+
+MIB = 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """A measured value beside what it may be at most (or must be at least)."""
+
+    value: float
+    limit: float
+    unit: Callable[[float], str] = text.ratio
+    at_least: bool = False
+
+    def met(self):
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    def by(self):
+        """How far from the limit, the good way or the bad."""
+        if self.limit == 0:
+            return "-"
+        return text.share(self.value / self.limit - 1)
+
+
+def table(targets):
+    """`targets` are triples of area, wording and bound; a bound of None was not measured."""
+    rows = []
+    for what, goal, bound in targets:
+        if bound is None:
+            rows.append([what, goal, "not measured", "-", ""])
+            continue
+        verdict = "met" if bound.met() else text.strong("missed")
+        rows.append([what, goal, bound.unit(bound.value), verdict, bound.by()])
+    return text.table(["", "target", "measured", "", "from the target"], rows, left=4)
+
+
+def summary(targets):
+    """One sentence."""
+    bounds = [bound for _, _, bound in targets if bound]
+    met = sum(bound.met() for bound in bounds)
+    unmeasured = len(targets) - len(bounds)
+    rest = f"; {unmeasured} not measured" if unmeasured else ""
+    return f"{met} of {len(bounds)} measured targets are met{rest}."
+
+
+# --- the data plane
+
+# What is asked for, by the identifiers of bench/scenarios.py; all but the handshakes' have 5,000
+# routes on our side.
+SCENARIOS = {
+    "http": "http-1k",
+    "tls": "tls-1k",
+    "h2": "h2-1k",
+    "handshake": "tls-handshake",
+    "tcp": "tcp",
+    "passthrough": "tls-passthrough",
+    "one": "routes-1",
+    "many": "routes-5000",
+}
+
+
+def data_plane(data):
+    yield "HTTP/1.1 kept alive, CPU per request", "at or below nginx", _to(data, "http", "nginx")
+    yield "HTTP/1.1 over TLS kept alive, CPU per request", "at or below nginx", _to(data, "tls", "nginx")
+    yield "HTTP/2, CPU per request", "below nginx", _to(data, "h2", "nginx")
+    yield "HTTP/2, CPU per request", "stretch: at or below HAProxy", _to(data, "h2", "haproxy")
+    yield "full TLS handshakes, CPU each", "at or below nginx", _to(data, "handshake", "nginx")
+    yield "TCP, CPU per byte", "at or below HAProxy", _to(data, "tcp", "haproxy")
+    yield "TLS passthrough, CPU per byte", "at or below HAProxy", _to(data, "passthrough", "haproxy")
+    yield _worst_beside_envoy(data)
+    for scenario in data.of_group("latency"):
+        yield _latency(data, scenario)
+    yield "5,000 routes against 1, CPU per request", "at most 5 % more", _growth(data)
+    for step, goal, limit in (("started", "10 MiB idle", 10), ("loaded", "40 MiB with 5,000 routes", 40)):
+        held = data.memory(results.OURS, step)
+        yield "memory", goal, Bound(held, limit * MIB, _mib) if held else None
+    before, after = (data.memory(results.OURS, step) for step in ("started", "removed"))
+    yield "memory after they are gone", "as before (10 % slack)", Bound(after, before * 1.1, _mib) if before and after else None
+
+
+def _mib(size):
+    return f"{size / MIB:.1f} MiB"
+
+
+def _to(data, name, peer):
+    measured = data.ratio(SCENARIOS[name], results.OURS, peer)
+    return Bound(measured, 1.0, lambda value: f"{value:.2f} × {results.PROXIES[peer]}") if measured else None
+
+
+def _worst_beside_envoy(data):
+    ratios = {
+        scenario["title"]: data.ratio(name, results.OURS, "envoy")
+        for name, scenario in data.scenarios.items()
+        if scenario["group"] != "latency"
+    }
+    ratios = {title: value for title, value in ratios.items() if value}
+    goal = "never above half of Envoy's"
+    if not ratios:
+        return "CPU, anywhere", goal, None
+    worst = max(ratios, key=ratios.get)
+    return f"CPU, anywhere (worst: {worst})", goal, Bound(ratios[worst], 0.5, lambda value: f"{value:.2f} × Envoy")
+
+
+def _latency(data, scenario):
+    name = scenario["id"]
+    best = {peer: data.median(name, peer, "p99") for peer in results.PEERS}
+    best = {peer: value for peer, value in best.items() if value}
+    what, own = f"p99, {scenario['title']}", data.median(name, results.OURS, "p99")
+    if not best or not own:
+        return what, "at or below the best peer", None
+    peer = min(best, key=best.get)
+    goal = f"at or below the best peer ({results.PROXIES[peer]}: {text.micros(best[peer])} µs)"
+    return what, goal, Bound(own, best[peer], lambda value: f"{text.micros(value)} µs")
+
+
+def _growth(data):
+    growth = data.across(SCENARIOS["many"], SCENARIOS["one"], results.OURS)
+    return Bound(growth - 1, 0.05, lambda value: f"{value:+.1%}".replace("%", " %")) if growth else None
+
+
+# --- the control plane
+
+
+def control_plane(control):
+    for level in control.levels(results.OURS):
+        where = f"{level['routes']:,} routes, {level['while']}"
+        yield f"apply to first 200, p50; {where}", "10 ms", Bound(level["ok"]["p50"], 10, _ms)
+        yield f"apply to first 200, p99; {where}", "50 ms", Bound(level["ok"]["p99"], 50, _ms)
+    levels = control.levels(results.OURS)
+    wrong = sum(len(level["unexpected"]) + level["givenUp"] for level in levels)
+    yield "only ever 404, then 200", "no other answer", Bound(wrong, 0, _count) if levels else None
+    yield "1,000 changes under load", "no failed request", _failed(control, "change", lambda found: found)
+    yield "rolling restart of backends", "no failed request", _failed(control, "endpoints", lambda found: found["graceful"])
+    attached = control.part("attached", results.OURS)
+    most = Bound(attached["up"]["mostPerRoute"], 1, _count) if attached else None
+    yield "1,000 routes at once", "one status write per route", most
+    yield from _scale(control)
+    yield from _ahead(control)
+
+
+def _ms(value):
+    return f"{text.millis(value)} ms"
+
+
+def _count(value):
+    return f"{value:,.0f}"
+
+
+def _failed(control, part, chosen):
+    found = control.part(part, results.OURS)
+    return Bound(chosen(found)["sent"]["failed"], 0, _count) if found else None
+
+
+def _scale(control):
+    found = control.part("scale", results.OURS)
+    for side, name, limit in (("controller", "controller", 100), ("dataPlane", "data plane", 40)):
+        held = control_tables.memory_of(found["churned"], side) if found else None
+        yield f"{name}, 5,000 routes", f"under {limit} MiB", Bound(held, limit * MIB, _mib) if held else None
+        idle = found["idleCpuPercent"][side] if found else None
+        percent = lambda value: f"{value:.2f} %"
+        yield f"{name} when idle, 5,000 routes", "below 1 % of a core", Bound(idle, 1, percent) if found else None
+
+
+# What every class is compared by: part, name, and how to read it out of the part's result.
+COMPARED = [
+    ("probe", "apply to first 200, p99, worst level", lambda found: max(level["ok"]["p99"] for level in found["levels"])),
+    ("change", "effect of a change, p99", lambda found: found["effect"]["p99"]),
+    ("attached", "1,000 routes counted", lambda found: found["up"]["counted"]),
+    ("scale", "controller's memory, MiB", lambda found: control_tables.memory_of(found["churned"], "controller") / MIB),
+    ("scale", "data plane's memory, MiB", lambda found: control_tables.memory_of(found["churned"], "dataPlane") / MIB),
+    ("gateways", "50 Gateways Programmed", lambda found: found["all"]),
+    ("listenersets", "500 ListenerSets programmed", lambda found: found["programmed"]),
+]  # fmt: skip
+
+
+def _ahead(control):
+    for part, name, read in COMPARED:
+        ours, theirs = control.part(part, results.OURS), control.part(part, "envoy")
+        if not ours or not theirs:
+            yield f"beside Envoy Gateway: {name}", "ahead", None
+            continue
+        own, other = read(ours), read(theirs)
+        yield f"beside Envoy Gateway: {name}", f"ahead ({text.figures(other)})", Bound(own, other, text.figures)
