@@ -74,6 +74,9 @@ pub(crate) const MAX_HEADERS: usize = 100;
 /// The request target; more is answered 414.
 pub(crate) const MAX_URI: usize = 16 * 1024;
 
+/// The trailers of a message over HTTP/1.
+pub(crate) const MAX_TRAILERS: usize = 16 * 1024;
+
 /// Streams a client may have open on one HTTP/2 connection.
 pub(crate) const MAX_CONCURRENT_STREAMS: u32 = 100;
 

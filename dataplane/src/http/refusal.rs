@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     RepeatedLength,
     /// A Transfer-Encoding other than `chunked`.
     UnknownCoding,
+    /// A version of HTTP that is not ours.
+    UnknownVersion,
     /// The request is against the protocol in a way that pingora found.
     Malformed,
     /// CONNECT: this is no forward proxy.
@@ -84,6 +86,7 @@ impl Refusal {
             | Self::RepeatedLength
             | Self::Malformed => StatusCode::BAD_REQUEST,
             Self::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::UnknownVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -113,6 +116,7 @@ impl Refusal {
             | Self::AmbiguousLength
             | Self::RepeatedLength
             | Self::UnknownCoding
+            | Self::UnknownVersion
             | Self::Malformed
             | Self::Internal => CallStatus::Internal,
             Self::TargetTooLong | Self::HeadersTooLarge => CallStatus::ResourceExhausted,
@@ -139,6 +143,7 @@ impl Refusal {
             Self::AmbiguousLength => "both content-length and transfer-encoding\n",
             Self::RepeatedLength => "more than one content-length\n",
             Self::UnknownCoding => "unknown transfer-encoding\n",
+            Self::UnknownVersion => "unknown version of HTTP\n",
             Self::Malformed => "bad request\n",
             Self::Connect => "method not allowed\n",
             Self::TargetTooLong => "request target too long\n",
@@ -168,6 +173,7 @@ impl Refusal {
             | Self::AmbiguousLength
             | Self::RepeatedLength
             | Self::UnknownCoding
+            | Self::UnknownVersion
             | Self::Malformed => ResponseFlag::BadRequest,
             Self::Connect => ResponseFlag::MethodNotAllowed,
             Self::TargetTooLong => ResponseFlag::UriTooLong,
@@ -202,6 +208,7 @@ impl Refusal {
             | Self::AmbiguousLength
             | Self::RepeatedLength
             | Self::UnknownCoding
+            | Self::UnknownVersion
             | Self::Malformed
             | Self::Connect
             | Self::HeadersTooLarge
