@@ -31,15 +31,20 @@ def main(*arguments):
     if "--check" in arguments:
         check(before, after, drawn)
         return
-    import draw
-
-    PICTURES.mkdir(exist_ok=True)
-    for picture in PICTURES.glob("*.png"):
-        picture.unlink()
-    for name, _, found in drawn:
-        draw.draw(name, found, PICTURES / f"{name}.png")
+    draw_all(drawn)
     DOCUMENT.write_text(after)
     print(f"written: {DOCUMENT.relative_to(results.BENCH.parent)} and {len(drawn)} plots")
+
+
+def draw_all(drawn):
+    for picture in PICTURES.glob("*.png"):
+        picture.unlink()
+    if drawn:
+        import draw  # nothing else needs matplotlib
+
+        PICTURES.mkdir(exist_ok=True)
+        for name, _, found in drawn:
+            draw.draw(name, found, PICTURES / f"{name}.png")
 
 
 def check(before, after, drawn):

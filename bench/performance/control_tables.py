@@ -4,12 +4,14 @@ import results
 import text
 
 CLASSES = {"portcullis": "Portcullis", "envoy": "Envoy Gateway"}
+SOFTWARE = {"portcullis": "Portcullis", "envoyGateway": "Envoy Gateway", "envoy": "Envoy", "go": "Go",
+            "kubernetes": "Kubernetes", "gatewayApi": "Gateway API"}  # fmt: skip
 
 
 def machine(control):
     content = control.content
     where = content["machine"]
-    versions = ", ".join(f"{CLASSES.get(name, name)} {version}" for name, version in content["versions"].items())
+    versions = ", ".join(f"{SOFTWARE.get(name, name)} {version}" for name, version in content["versions"].items())
     changed = ", with uncommitted changes" if content.get("changed") else ""
     return (
         f"Control plane: [`{results.folder_of(control.path)}`](../{results.folder_of(control.path)}), commit "
@@ -89,14 +91,19 @@ def memory_of(use, side, value="rss"):
     return sum(process[value] for process in use.get(side) or [])
 
 
+def each_process(processes):
+    """MiB of each, the largest first."""
+    return " + ".join(text.mebibytes(size) for size in sorted((each["rss"] for each in processes), reverse=True))
+
+
 def scale(control):
     def row(found):
         for step, what in STEPS.items():
             use, cpu = found[step], found.get(IDLE.get(step), {})
             percent = lambda side: f"{cpu[side]:.2f}" if cpu else "-"
             yield [
-                what, text.mebibytes(memory_of(use, "controller")), percent("controller"),
-                text.mebibytes(memory_of(use, "dataPlane")), percent("dataPlane"),
+                what, each_process(use["controller"]), percent("controller"),
+                each_process(use["dataPlane"]), percent("dataPlane"),
             ]  # fmt: skip
 
     return each(

@@ -16,12 +16,15 @@ CPU_ROWS = [
     ("http-1k", "HTTP/1.1"),
     ("http-new", "HTTP/1.1, new connections"),
     ("tls-1k", "HTTP/1.1 over TLS"),
-    ("tls-handshake", "full TLS handshakes"),
+    ("tls-full", "TLS, full handshakes"),
+    ("tls-resumed", "TLS, resumed"),
     ("h2-1k", "HTTP/2 over TLS"),
+    ("h2c-1k", "HTTP/2 to HTTP/2"),
     ("grpc-unary", "gRPC, unary"),
-    ("tcp", "TCP"),
-    ("tls-passthrough", "TLS passthrough"),
-    ("udp", "UDP"),
+    ("websocket-1k", "WebSocket messages"),
+    ("tcp-1m", "TCP, bytes"),
+    ("passthrough-1m", "TLS passthrough, bytes"),
+    ("udp-200", "UDP, datagrams"),
 ]  # fmt: skip
 
 
@@ -83,7 +86,7 @@ def latency(data):
         ask = lambda proxy, value: _three(data.median(scenario["id"], proxy, value) * 1e6)
         if results.OURS in proxies:
             rows.append({
-                "label": scenario["title"],
+                "label": scenario["title"].partition(" at a fixed")[0],
                 "rate": scenario["rate"],
                 "micros": {proxy: [ask(proxy, "p50"), ask(proxy, "p99")] for proxy in proxies},
             })  # fmt: skip
