@@ -69,12 +69,15 @@ pub async fn run(controller_name: String, mut news: News, outlets: Outlets) {
         let due = due(&control, &pace, moment);
         if due.is_some_and(|due| due <= moment.tick) {
             let step = control.step(moment);
-            if step.has_translated {
+            let has_translated = step.has_translated;
+            if has_translated {
                 metrics.translations.observe(moment.tick.elapsed());
             }
             let since = since.take().unwrap_or(moment.tick);
             let is_over = carry_out(step, since, &outlets).await.is_err();
-            pace.stepped(moment.tick, Instant::now());
+            if has_translated {
+                pace.stepped(moment.tick, Instant::now());
+            }
             if is_over {
                 return;
             }

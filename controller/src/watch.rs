@@ -6,6 +6,7 @@
 //! Secrets and ConfigMaps come only when they are asked for ([`References`]): of all others no more
 //! than the metadata is read. Namespaces come with their metadata only.
 
+mod backoff;
 mod changes;
 mod crds;
 mod decode;
@@ -26,6 +27,7 @@ use portcullis_api::{AnyObject, Kind, ObjectKey};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+pub(crate) use self::backoff::backoff;
 pub use self::changes::changes;
 pub(crate) use self::changes::{WATCH_SECONDS, error_chain};
 use self::crds::CrdFollower;

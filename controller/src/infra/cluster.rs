@@ -16,7 +16,7 @@ use super::control::{Order, Outcome, Request, Source};
 use super::decide::FIELD_MANAGER;
 use super::resource::{ResourceId, ResourceKind};
 use crate::leader::Leadership;
-use crate::watch::{WATCH_SECONDS, error_chain};
+use crate::watch::{WATCH_SECONDS, backoff, error_chain};
 
 /// How long the API server may take for one request.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,7 +61,7 @@ fn follow_kind(
         Ok(event) => News::Object(Box::new(event)),
         Err(error) => News::Broken(error),
     };
-    watcher(api, config).default_backoff().map(tell).boxed()
+    watcher(api, config).backoff(backoff()).map(tell).boxed()
 }
 
 fn follow_pods(
@@ -77,7 +77,7 @@ fn follow_pods(
         Ok(event) => News::Pod(Box::new(event)),
         Err(error) => News::Broken(error),
     };
-    watcher(api, config).default_backoff().map(tell).boxed()
+    watcher(api, config).backoff(backoff()).map(tell).boxed()
 }
 
 /// Carries an order out. Leadership is asked for just before each request.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The pause after a step. News that comes when nothing has happened for so long is acted upon at
-/// once; what follows it closely, as the rest of one `kubectl apply` does, is gathered.
-const PAUSE: Duration = Duration::from_millis(8);
+/// once; what follows it closely, as the rest of one `kubectl apply` does, is gathered. A step costs
+/// what changed, so there is little to be saved by waiting longer.
+const PAUSE: Duration = Duration::from_millis(1);
 /// The pause after a step that took long.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Spaces out steps: however much news there is, one comes after a bounded pause.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         assert_eq!(pace.earliest(), start);
-        let cases = [(0, 8), (1, 8), (30, 30), (5_000, 100)];
+        let cases = [(0, 1), (1, 1), (10, 10), (5_000, 20)];
         for (took, pause) in cases {
             let ended = start + Duration::from_millis(took);
             pace.stepped(start, ended);

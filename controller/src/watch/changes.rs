@@ -10,6 +10,7 @@ use kube::{Api, Resource};
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
+use super::backoff::backoff;
 use super::ledger::{Changes, Ledger};
 
 /// Events that are already there are taken together, up to so many.
@@ -47,7 +48,7 @@ where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     watcher(api, config.timeout(WATCH_SECONDS))
-        .default_backoff()
+        .backoff(backoff())
         .filter_map(move |event| std::future::ready(told(what, event)))
         .ready_chunks(AT_ONCE)
         .map(move |events| ledger.lock().take(events))

@@ -17,8 +17,10 @@ use super::served::Served;
 
 /// Between looks. Nobody waits for a cluster to learn a new kind.
 const INTERVAL: Duration = Duration::from_mins(1);
-/// Between looks while none has succeeded.
-const RETRY: Duration = Duration::from_secs(1);
+/// After the first look that failed while none has succeeded; doubled with each.
+const RETRY: Duration = Duration::from_millis(250);
+/// Between such looks at most: nothing is served until one succeeds.
+const LONGEST_RETRY: Duration = Duration::from_secs(4);
 
 /// Plans how a kind is watched.
 pub(super) struct Discovery {
@@ -32,16 +34,28 @@ pub(super) struct Discovery {
 impl Discovery {
     /// Looks again and again until nobody cares any more.
     pub(super) async fn run(self) {
+        let mut retry = RETRY;
+        let mut told = None;
         while !self.plan.is_closed() {
             match self.look().await {
-                Ok(planned) => self.tell(planned),
+                Ok(planned) => {
+                    told = None;
+                    self.tell(planned);
+                }
                 Err(error) => {
                     let error = error_chain(&error);
-                    tracing::warn!(kind = %self.kind, error, "cannot be looked for; trying again");
+                    if told.as_ref() != Some(&error) {
+                        tracing::warn!(kind = %self.kind, error, "cannot be looked for; trying again");
+                    }
+                    told = Some(error);
                 }
             }
-            let is_known = *self.plan.borrow() != Plan::Unknown;
-            tokio::time::sleep(if is_known { INTERVAL } else { RETRY }).await;
+            if *self.plan.borrow() == Plan::Unknown {
+                tokio::time::sleep(retry).await;
+                retry = (retry * 2).min(LONGEST_RETRY);
+            } else {
+                tokio::time::sleep(INTERVAL).await;
+            }
         }
     }
 
