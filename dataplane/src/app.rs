@@ -1,20 +1,21 @@
 //! The data plane as its users see it: start, apply snapshots, drain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use portcullis_ir::{Snapshot, Version};
+use portcullis_ir::{ListenerId, Snapshot, Version};
 
 use crate::admin::{Introspect, LoadedConfig, Readiness};
 use crate::config::Config;
 use crate::http::routing::Routing;
 use crate::limits;
 use crate::listener::bind::{BoundPort, Ports, Share};
-use crate::listener::tls::{self, Credentials};
+use crate::listener::tls::{self, Credentials, Terminator};
 use crate::listener::{PortStates, Stage};
 use crate::metrics::{CertificateExpiry, GatewayMetrics};
 use crate::state::{Live, Shared};
@@ -124,12 +125,12 @@ impl DataPlane {
         }
         let gateway = self.config.metrics.gateway(&snapshot.gateway);
         let live = self.prepare(&snapshot, &mut applying.credentials, &gateway);
-        let expiries = expiries(&live);
+        let terminators = Arc::clone(&live.terminators);
         let table = &live.routing.table;
         let wanted: BTreeSet<_> = table.ports().map(|(key, _)| key).collect();
         let ports = &mut applying.ports;
         let (states, shares) = ports.bind_missing(&wanted, &self.config, &gateway);
-        self.shared.live.store(Arc::new(live));
+        let before = self.shared.live.swap(Arc::new(live));
         self.hand_out(shares).await;
         let unwanted = ports.take_unwanted(&wanted);
         join_all(unwanted.into_iter().map(BoundPort::close)).await;
@@ -141,7 +142,12 @@ impl DataPlane {
         if !applied.is_complete() {
             gateway.apply_errors.increment();
         }
-        gateway.applied(applied.version, applied.generation, expiries);
+        gateway.applied(applied.version, applied.generation);
+        if !Arc::ptr_eq(&before.terminators, &terminators) {
+            gateway.serves(expiries(&terminators));
+        }
+        let routes = snapshot.http_routes.len() + snapshot.l4_routes.len();
+        retire(before, routes, &gateway);
         *self.applied.lock() = Some(applied.clone());
         *self.metrics.lock() = Some(gateway);
         applied
@@ -155,25 +161,40 @@ impl DataPlane {
     ) -> Live {
         let before = self.shared.live.load_full();
         let clusters = &self.shared.clusters;
+        let revision = credentials.revision();
         credentials.update(snapshot);
         let setup = Setup {
             credentials,
             metrics,
         };
-        let change = clusters.update(&snapshot.backends, &setup);
-        let terminators = tls::terminators(snapshot, credentials, &before.terminators);
+        let change = clusters.update(snapshot, &setup);
+        let has_same_credentials = credentials.revision() == revision;
+        let terminators = if has_same_credentials && before.snapshot.listeners == snapshot.listeners
+        {
+            Arc::clone(&before.terminators)
+        } else {
+            let known = &before.terminators;
+            Arc::new(tls::terminators(snapshot, credentials, known))
+        };
         let routing = if change == ClusterChange::None && before.routes_like(snapshot) {
             Arc::clone(&before.routing)
         } else {
-            let before = Some(&*before.routing);
+            let is_usable =
+                change == ClusterChange::None && before.snapshot.gateway == snapshot.gateway;
+            let before = Some(&*before.routing).filter(|_| is_usable);
             Arc::new(Routing::new(snapshot, before, clusters, metrics))
+        };
+        let kept = if has_same_credentials {
+            before.kept.clone()
+        } else {
+            credentials.kept(snapshot)
         };
         Live {
             serial: before.serial.wrapping_add(1),
             snapshot: Arc::clone(snapshot),
             routing,
             terminators,
-            kept: credentials.kept(snapshot),
+            kept,
         }
     }
 
@@ -249,9 +270,28 @@ impl Drop for DataPlane {
     }
 }
 
+/// Drops what was served before something with so many `routes`. A worker that still looks at it must
+/// not be the one to free what may be thousands of them, so it is waited for; none looks for long.
+fn retire(before: Arc<Live>, routes: usize, metrics: &Arc<GatewayMetrics>) {
+    const LOOK: Duration = Duration::from_millis(20);
+    if Arc::strong_count(&before) == 1 {
+        drop(before);
+        metrics.forget_gone(routes);
+        return;
+    }
+    let metrics = Arc::clone(metrics);
+    tokio::spawn(async move {
+        while Arc::strong_count(&before) > 1 {
+            tokio::time::sleep(LOOK).await;
+        }
+        drop(before);
+        metrics.forget_gone(routes);
+    });
+}
+
 /// When the certificates that are really served run out.
-fn expiries(live: &Live) -> Vec<CertificateExpiry> {
-    let served = live.terminators.iter().flat_map(|(listener, terminator)| {
+fn expiries(terminators: &BTreeMap<ListenerId, Arc<Terminator>>) -> Vec<CertificateExpiry> {
+    let served = terminators.iter().flat_map(|(listener, terminator)| {
         let served = terminator.served().iter();
         served.map(move |(id, chain)| CertificateExpiry {
             listener: listener.clone(),

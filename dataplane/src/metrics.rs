@@ -123,6 +123,7 @@ pub struct GatewayMetrics {
     pub unrouted: RouteMetrics,
     /// TLS to backends.
     pub backend_tls: Arc<BackendTlsMetrics>,
+    tidiness: Mutex<Tidiness>,
 }
 
 #[derive(Debug, Default)]
@@ -154,6 +155,7 @@ impl GatewayMetrics {
             rejected: PerVariant::default(),
             unrouted: RouteMetrics::default(),
             backend_tls: Arc::default(),
+            tidiness: Mutex::default(),
         }
     }
 
@@ -174,12 +176,46 @@ impl GatewayMetrics {
         handle(&self.forwards, &key, ForwardMetrics::default)
     }
 
-    /// Notes that a snapshot is in force, and which certificates are served under it.
-    pub fn applied(&self, version: Version, generation: i64, certificates: Vec<CertificateExpiry>) {
-        *self.configuration.lock() = ConfigurationState {
-            applied: Some((version, generation)),
-            certificates,
-        };
+    /// Notes that a snapshot is in force.
+    pub fn applied(&self, version: Version, generation: i64) {
+        self.configuration.lock().applied = Some((version, generation));
+    }
+
+    /// Notes which certificates are served.
+    pub fn serves(&self, certificates: Vec<CertificateExpiry>) {
+        self.configuration.lock().certificates = certificates;
+    }
+
+    /// A snapshot with so many routes has replaced another, which nobody holds any more. Gives back
+    /// what is kept of routes that are gone, as often as is worth the look at all of them.
+    pub(crate) fn forget_gone(&self, routes: usize) {
+        if self.tidiness.lock().is_due(routes) {
+            forget_gone(&mut self.routes.lock());
+            forget_gone(&mut self.forwards.lock());
+        }
+    }
+}
+
+/// What there may be to forget.
+#[derive(Debug, Default)]
+struct Tidiness {
+    /// The most routes there were since handles were last forgotten.
+    most: usize,
+    /// How many snapshots came since.
+    snapshots: usize,
+}
+
+impl Tidiness {
+    /// Whether half of all routes may be gone, or as many may have come and gone as there are.
+    fn is_due(&mut self, routes: usize) -> bool {
+        const WORTH: usize = 64;
+        self.most = self.most.max(routes);
+        self.snapshots += 1;
+        let is_due = routes * 2 + WORTH < self.most || self.snapshots > routes.max(WORTH);
+        if is_due {
+            (self.most, self.snapshots) = (routes, 0);
+        }
+        is_due
     }
 }
 
@@ -358,6 +394,10 @@ fn handle<K: Ord + Clone, V>(
     let fresh = Arc::new(new());
     handles.insert(key.clone(), Arc::downgrade(&fresh));
     fresh
+}
+
+fn forget_gone<K: Ord, V>(handles: &mut BTreeMap<K, Weak<V>>) {
+    handles.retain(|_, handle| handle.strong_count() > 0);
 }
 
 /// The handles still held by someone; forgets the others.

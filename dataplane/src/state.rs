@@ -46,7 +46,7 @@ pub(crate) struct Live {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) routing: Arc<Routing>,
     /// By listener; those without are not TLS.
-    pub(crate) terminators: BTreeMap<ListenerId, Arc<Terminator>>,
+    pub(crate) terminators: Arc<BTreeMap<ListenerId, Arc<Terminator>>>,
     /// Credentials in force that the snapshot no longer has; to show.
     pub(crate) kept: Kept,
 }
@@ -73,7 +73,7 @@ impl Shared {
             serial: 0,
             routing: Arc::new(routing),
             kept: Kept::default(),
-            terminators: BTreeMap::new(),
+            terminators: Arc::default(),
             snapshot: Arc::new(nothing),
         };
         Self {

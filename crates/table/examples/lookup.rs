@@ -192,7 +192,7 @@ fn time_build(name: &str, count: usize, path: impl Fn(usize) -> PathMatcher) {
 }
 
 /// Tables that carry nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Nothing;
 
 impl Parts for Nothing {

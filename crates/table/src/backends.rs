@@ -13,13 +13,12 @@ use portcullis_ir::filter::Filter;
 /// picked exactly its share of times, and its picks are spread over the cycle.
 #[derive(Debug)]
 pub struct Backends<B> {
-    /// Those with a weight above zero.
-    destinations: Box<[Destination<B>]>,
-    /// What is picked when there are none.
-    nothing: Destination<B>,
-    turns: Turns,
-    /// How often one was picked; shared with the same rule of the next table.
-    counter: Arc<AtomicU64>,
+    /// The first with a weight above zero, or what is picked when there is none.
+    first: Destination<B>,
+    /// The others with a weight above zero.
+    others: Box<[Destination<B>]>,
+    /// `None` if there is nothing to choose.
+    turns: Option<Box<Turns>>,
 }
 
 /// Where a request goes.
@@ -30,40 +29,45 @@ pub enum Destination<B> {
     /// Nowhere: answered 500.
     Invalid {
         /// Why, in words, for logs.
-        reason: String,
+        reason: Arc<str>,
     },
 }
 
 impl<B> Backends<B> {
+    /// `counter` is how often one was picked; shared with the same rule of the next table.
     pub(crate) fn new(
         backends: &[WeightedBackend],
-        counter: Arc<AtomicU64>,
+        counter: Option<Arc<AtomicU64>>,
         mut attach: impl FnMut(&BackendId, &[Filter]) -> B,
     ) -> Self {
         let served = || backends.iter().filter(|backend| backend.weight > 0);
-        let destinations = served().map(|backend| Destination::new(backend, &mut attach));
+        let mut destinations = served().map(|backend| Destination::new(backend, &mut attach));
+        let first = destinations.next();
+        let others: Box<[_]> = destinations.collect();
+        let counter = counter.filter(|_| !others.is_empty());
+        let weights = served().map(|backend| backend.weight);
         Self {
-            destinations: destinations.collect(),
-            turns: Turns::new(served().map(|backend| backend.weight)),
-            nothing: Destination::Invalid {
-                reason: "the rule has no backend with a weight above zero".to_owned(),
-            },
-            counter,
+            first: first.unwrap_or_else(|| Destination::Invalid {
+                reason: "the rule has no backend with a weight above zero".into(),
+            }),
+            others,
+            turns: counter.map(|counter| Box::new(Turns::new(counter, weights))),
         }
     }
 
     /// The one whose turn it is.
     pub fn pick(&self) -> &Destination<B> {
-        let index = match self.destinations.len() {
-            0 | 1 => 0,
-            _ => self.turns.at(self.counter.fetch_add(1, Ordering::Relaxed)),
+        let Some(turns) = &self.turns else {
+            return &self.first;
         };
-        self.destinations.get(index).unwrap_or(&self.nothing)
+        let other = turns.next().checked_sub(1);
+        let other = other.and_then(|index| self.others.get(index));
+        other.unwrap_or(&self.first)
     }
 
     /// All that may be picked.
-    pub fn destinations(&self) -> &[Destination<B>] {
-        &self.destinations
+    pub fn destinations(&self) -> impl Iterator<Item = &Destination<B>> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 }
 
@@ -77,7 +81,7 @@ impl<B> Destination<B> {
         match target {
             BackendTarget::Backend(id) => Self::Backend(attach(id, filters)),
             BackendTarget::Invalid { reason } => Self::Invalid {
-                reason: reason.clone(),
+                reason: reason.as_str().into(),
             },
         }
     }
@@ -90,6 +94,7 @@ impl<B> Destination<B> {
 /// cycle visits every point once.
 #[derive(Debug)]
 struct Turns {
+    counter: Arc<AtomicU64>,
     /// Where each destination's points end, ascending.
     ends: Box<[u64]>,
     length: u64,
@@ -97,7 +102,7 @@ struct Turns {
 }
 
 impl Turns {
-    fn new(weights: impl Iterator<Item = u32> + Clone) -> Self {
+    fn new(counter: Arc<AtomicU64>, weights: impl Iterator<Item = u32> + Clone) -> Self {
         let divisor = (weights.clone().map(u64::from)).fold(0, greatest_common_divisor);
         let mut length = 0;
         let ends = weights
@@ -108,10 +113,15 @@ impl Turns {
             .collect();
         let length = length.max(1);
         Self {
+            counter,
             ends,
             length,
             stride: stride(length),
         }
+    }
+
+    fn next(&self) -> usize {
+        self.at(self.counter.fetch_add(1, Ordering::Relaxed))
     }
 
     fn at(&self, turn: u64) -> usize {

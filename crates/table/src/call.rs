@@ -1,17 +1,18 @@
 //! The gRPC calls of one host by service and method.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use http::header::{self, HeaderMap};
 use http::{Method, Version};
+use portcullis_ir::RouteId;
 use portcullis_ir::matcher::{CallMatcher, NameMatcher};
 
 use crate::parts::Parts;
+use crate::path::join;
 use crate::pattern::Pattern;
 use crate::predicate::RequestParts;
-use crate::rule::{Match, PathMatched, Selected};
+use crate::rule::{Bucket, Match, PathMatched, Selected, insert_ranked, leave};
+use crate::text_map::TextMap;
 
 /// Whether a request is a gRPC call, by what the protocol says of its head: "Method → ":method
 /// POST"", "Content-Type → "content-type" "application/grpc" [("+proto" / "+json" / {custom})]",
@@ -87,6 +88,10 @@ impl Name {
     }
 }
 
+fn path_of(service: &str, method: &str) -> String {
+    format!("/{service}/{method}")
+}
+
 /// What a call calls.
 struct Call<'a> {
     service: &'a str,
@@ -105,55 +110,74 @@ impl<'a> Call<'a> {
 
 /// The matches of one host for gRPC calls.
 ///
-/// Filled in the order of rank, like [`crate::path::Paths`]. Service and method by name come
-/// first, then the service by name, then all others in that order.
-#[derive(Debug)]
+/// Sorted by rank, like [`crate::path::Paths`]. Service and method by name come first, then the
+/// service by name, then all others in that order.
+#[derive(Clone, Debug)]
 pub(crate) struct Calls<P: Parts> {
     /// By path.
-    methods: HashMap<Box<str>, Vec<Arc<Match<P>>>, RandomState>,
+    methods: TextMap<Bucket<P>>,
     /// By service.
-    services: HashMap<Arc<str>, Vec<OfService<P>>, RandomState>,
-    others: Vec<(CallCondition, Arc<Match<P>>)>,
+    services: TextMap<Vec<OfService<P>>>,
+    others: Vec<(CallCondition, Match<P>)>,
 }
 
 /// A match for a service, with the condition on the method.
-type OfService<P> = (Option<Name>, Arc<Match<P>>);
+type OfService<P> = (Option<Name>, Match<P>);
 
 impl<P: Parts> Default for Calls<P> {
     fn default() -> Self {
         Self {
-            methods: HashMap::default(),
-            services: HashMap::default(),
+            methods: TextMap::default(),
+            services: TextMap::default(),
             others: Vec::new(),
         }
     }
 }
 
 impl<P: Parts> Calls<P> {
-    /// Adds what ranks below all that was added before.
-    pub(crate) fn push(&mut self, condition: CallCondition, matched: Arc<Match<P>>) {
+    /// Adds a match.
+    pub(crate) fn insert(&mut self, condition: CallCondition, matched: Match<P>) {
         match condition {
             CallCondition {
                 service: Some(Name::Exact(service)),
                 method: Some(Name::Exact(method)),
-            } => {
-                let path = format!("/{service}/{method}").into();
-                self.methods.entry(path).or_default().push(matched);
-            }
+            } => join(&mut self.methods, &path_of(&service, &method), matched),
             CallCondition {
                 service: Some(Name::Exact(service)),
                 method,
             } => {
-                let of_service = self.services.entry(service).or_default();
-                of_service.push((method, matched));
+                if let Some(of_service) = self.services.get_mut(&service) {
+                    insert_ranked(of_service, (method, matched), |(_, it)| it);
+                } else {
+                    self.services.insert_new(service, vec![(method, matched)]);
+                }
             }
-            condition => self.others.push((condition, matched)),
+            condition => insert_ranked(&mut self.others, (condition, matched), |(_, it)| it),
+        }
+    }
+
+    /// Takes out what a route has under a condition.
+    pub(crate) fn remove(&mut self, route: &RouteId, condition: &CallMatcher) {
+        let CallMatcher { service, method } = condition;
+        match (service, method) {
+            (Some(NameMatcher::Exact(service)), Some(NameMatcher::Exact(method))) => {
+                leave(&mut self.methods, &path_of(service, method), route);
+            }
+            (Some(NameMatcher::Exact(service)), _) => {
+                if let Some(of_service) = self.services.get_mut(service) {
+                    of_service.retain(|(_, matched)| !matched.is_of(route));
+                    if of_service.is_empty() {
+                        self.services.remove(service);
+                    }
+                }
+            }
+            _ => self.others.retain(|(_, matched)| !matched.is_of(route)),
         }
     }
 
     /// The first match, by rank, that holds for `request`; `None` if it is no call.
     pub(crate) fn select(&self, request: &RequestParts<'_>) -> Option<Selected<'_, P>> {
-        if self.is_empty() || !is_call(request.version, request.method, request.headers) {
+        if !is_call(request.version, request.method, request.headers) {
             return None;
         }
         let call = Call::of_path(request.path);
@@ -164,16 +188,17 @@ impl<P: Parts> Calls<P> {
         Some(matched.selected(PathMatched::Call))
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether nothing matches.
+    pub(crate) fn is_empty(&self) -> bool {
         self.methods.is_empty() && self.services.is_empty() && self.others.is_empty()
     }
 
-    fn of_method(&self, request: &RequestParts<'_>) -> Option<&Arc<Match<P>>> {
+    fn of_method(&self, request: &RequestParts<'_>) -> Option<&Match<P>> {
         let mut candidates = self.methods.get(request.path)?.iter();
         candidates.find(|matched| matched.holds(request))
     }
 
-    fn of_service(&self, call: &Call<'_>, request: &RequestParts<'_>) -> Option<&Arc<Match<P>>> {
+    fn of_service(&self, call: &Call<'_>, request: &RequestParts<'_>) -> Option<&Match<P>> {
         let candidates = self.services.get(call.service)?.iter();
         candidates
             .filter(|(method, _)| Name::holds(method.as_ref(), call.method))
@@ -181,7 +206,7 @@ impl<P: Parts> Calls<P> {
             .find(|matched| matched.holds(request))
     }
 
-    fn other(&self, call: &Call<'_>, request: &RequestParts<'_>) -> Option<&Arc<Match<P>>> {
+    fn other(&self, call: &Call<'_>, request: &RequestParts<'_>) -> Option<&Match<P>> {
         let candidates = self.others.iter();
         candidates
             .filter(|(condition, _)| condition.holds(call))

@@ -1,9 +1,10 @@
 //! Which of many host patterns is for a name.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use foldhash::fast::RandomState;
 use portcullis_ir::HostPattern;
+
+use crate::text_map::TextMap;
 
 /// The longest name of DNS (RFC 1035 section 2.3.4), as text.
 const LONGEST_NAME: usize = 253;
@@ -76,57 +77,33 @@ fn without_port(authority: &str) -> &str {
     }
 }
 
-/// Values by host pattern, found from the most specific pattern to the least.
-#[derive(Debug)]
+/// Values by host pattern, found from the most specific pattern to the least. Copies share what they
+/// have in common.
+#[derive(Clone, Debug)]
 pub(crate) struct HostMap<T> {
-    exact: HashMap<Box<str>, T, RandomState>,
+    exact: TextMap<T>,
     /// By suffix, without `*.`.
-    wildcard: HashMap<Box<str>, T, RandomState>,
+    wildcard: TextMap<T>,
     any: Option<T>,
 }
 
 impl<T> Default for HostMap<T> {
     fn default() -> Self {
         Self {
-            exact: HashMap::default(),
-            wildcard: HashMap::default(),
+            exact: TextMap::default(),
+            wildcard: TextMap::default(),
             any: None,
         }
     }
 }
 
 impl<T> HostMap<T> {
-    /// The value of that very pattern, made if it is not there.
-    pub(crate) fn entry_or_else(
-        &mut self,
-        pattern: &HostPattern,
-        make: impl FnOnce() -> T,
-    ) -> &mut T {
+    /// The value of that very pattern.
+    pub(crate) fn get(&self, pattern: &HostPattern) -> Option<&T> {
         match pattern {
-            HostPattern::Exact(name) => self.exact.entry((**name).into()).or_insert_with(make),
-            HostPattern::Wildcard(suffix) => {
-                self.wildcard.entry((**suffix).into()).or_insert_with(make)
-            }
-            HostPattern::Any => self.any.get_or_insert_with(make),
-        }
-    }
-
-    /// The same patterns with other values.
-    pub(crate) fn map<U>(self, mut change: impl FnMut(T) -> U) -> HostMap<U> {
-        let Self {
-            exact,
-            wildcard,
-            any,
-        } = self;
-        let mut all = |map: HashMap<Box<str>, T, RandomState>| {
-            map.into_iter()
-                .map(|(name, value)| (name, change(value)))
-                .collect()
-        };
-        HostMap {
-            exact: all(exact),
-            wildcard: all(wildcard),
-            any: any.map(change),
+            HostPattern::Exact(name) => self.exact.get(name),
+            HostPattern::Wildcard(suffix) => self.wildcard.get(suffix),
+            HostPattern::Any => self.any.as_ref(),
         }
     }
 
@@ -153,6 +130,35 @@ impl<T> HostMap<T> {
     fn wildcards<'s, 'h>(&'s self, host: &'h str) -> impl Iterator<Item = &'s T> + use<'s, 'h, T> {
         let labels = if self.wildcard.is_empty() { "" } else { host };
         suffixes(labels).filter_map(|suffix| self.wildcard.get(suffix))
+    }
+}
+
+impl<T: Clone> HostMap<T> {
+    /// The value of that very pattern, to be changed.
+    pub(crate) fn get_mut(&mut self, pattern: &HostPattern) -> Option<&mut T> {
+        match pattern {
+            HostPattern::Exact(name) => self.exact.get_mut(name),
+            HostPattern::Wildcard(suffix) => self.wildcard.get_mut(suffix),
+            HostPattern::Any => self.any.as_mut(),
+        }
+    }
+
+    /// Gives a pattern that has none a value.
+    pub(crate) fn insert_new(&mut self, pattern: &HostPattern, value: T) {
+        match pattern {
+            HostPattern::Exact(name) => self.exact.insert_new(Arc::clone(name), value),
+            HostPattern::Wildcard(suffix) => self.wildcard.insert_new(Arc::clone(suffix), value),
+            HostPattern::Any => self.any = Some(value),
+        }
+    }
+
+    /// Takes the value of that very pattern out.
+    pub(crate) fn remove(&mut self, pattern: &HostPattern) {
+        match pattern {
+            HostPattern::Exact(name) => self.exact.remove(name),
+            HostPattern::Wildcard(suffix) => self.wildcard.remove(suffix),
+            HostPattern::Any => self.any = None,
+        }
     }
 }
 

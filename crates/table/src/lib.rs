@@ -20,6 +20,7 @@ mod port;
 mod predicate;
 mod rule;
 mod share;
+mod text_map;
 
 pub use backends::{Backends, Destination};
 pub use call::is_call;

@@ -7,9 +7,9 @@ use portcullis_ir::route::L4Rule;
 use portcullis_ir::{BackendId, HttpRule, ListenerId, RouteId};
 
 /// The types of what a table carries for the data plane.
-pub trait Parts: fmt::Debug {
+pub trait Parts: Clone + fmt::Debug {
     /// Beside a listener.
-    type Listener: fmt::Debug;
+    type Listener: Clone + fmt::Debug;
     /// Beside a rule of an HTTP route on one listener.
     type Rule: fmt::Debug;
     /// Beside the rule of a layer 4 route on one listener.
@@ -18,7 +18,10 @@ pub trait Parts: fmt::Debug {
     type Backend: fmt::Debug;
 }
 
-/// Makes what a table carries, once per table, so that no request has to look it up.
+/// Makes what a table carries, so that no request has to look it up.
+///
+/// What is made stays in the tables to come for as long as the listener or route is as it was: it
+/// may depend on nothing but what is asked for, and what it refers to must outlive snapshots.
 pub trait Attach {
     /// What is made.
     type Parts: Parts;

@@ -1,17 +1,14 @@
 //! The rules of one host by path.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use portcullis_ir::RouteId;
+use portcullis_ir::matcher::PathMatcher;
 
 use crate::call::{CallCondition, Calls};
 use crate::parts::Parts;
 use crate::pattern::Pattern;
 use crate::predicate::RequestParts;
-use crate::rule::{Match, PathMatched, Selected};
-use foldhash::fast::RandomState;
-
-/// Matches with the same path, in the order of their rank.
-type Bucket<P> = Vec<Arc<Match<P>>>;
+use crate::rule::{Bucket, Match, PathMatched, Selected, insert_ranked, leave};
+use crate::text_map::TextMap;
 
 /// The condition of a match on the path, compiled.
 #[derive(Clone, Debug)]
@@ -27,22 +24,22 @@ pub(crate) enum PathCondition<'r> {
 
 /// The matches of one host, by path.
 ///
-/// Filled in the order of rank, so that whatever shares a path is tried in that order. Between
-/// paths the order is the one of `ir::order`: gRPC calls, then exact, then regular expressions,
-/// then prefixes from the longest.
-#[derive(Debug)]
+/// Whatever shares a path is tried in the order of its rank. Between paths the order is the one of
+/// `ir::order`: gRPC calls, then exact, then regular expressions, then prefixes from the longest.
+/// Copies share what they have in common.
+#[derive(Clone, Debug)]
 pub(crate) struct Paths<P: Parts> {
-    calls: Calls<P>,
-    exact: HashMap<Box<str>, Bucket<P>, RandomState>,
-    regex: Vec<(Pattern, Arc<Match<P>>)>,
+    calls: Option<Box<Calls<P>>>,
+    exact: TextMap<Bucket<P>>,
+    regex: Vec<(Pattern, Match<P>)>,
     prefixes: Prefixes<P>,
 }
 
 impl<P: Parts> Default for Paths<P> {
     fn default() -> Self {
         Self {
-            calls: Calls::default(),
-            exact: HashMap::default(),
+            calls: None,
+            exact: TextMap::default(),
             regex: Vec::new(),
             prefixes: Prefixes::default(),
         }
@@ -50,23 +47,59 @@ impl<P: Parts> Default for Paths<P> {
 }
 
 impl<P: Parts> Paths<P> {
-    /// Adds what ranks below all that was added before.
-    pub(crate) fn push(&mut self, path: PathCondition<'_>, matched: Arc<Match<P>>) {
+    /// Adds a match.
+    pub(crate) fn insert(&mut self, path: PathCondition<'_>, matched: Match<P>) {
         match path {
-            PathCondition::Exact(path) => {
-                self.exact.entry(path.into()).or_default().push(matched);
+            PathCondition::Exact(path) => join(&mut self.exact, path, matched),
+            PathCondition::Prefix(prefix) => self.prefixes.insert(prefix, matched),
+            PathCondition::Regex(pattern) => {
+                insert_ranked(&mut self.regex, (pattern, matched), |(_, it)| it);
             }
-            PathCondition::Prefix(prefix) => self.prefixes.push(prefix, matched),
-            PathCondition::Regex(pattern) => self.regex.push((pattern, matched)),
-            PathCondition::Call(call) => self.calls.push(call, matched),
+            PathCondition::Call(call) => self
+                .calls
+                .get_or_insert_with(Box::default)
+                .insert(call, matched),
             PathCondition::Unreadable => {}
         }
     }
 
+    /// Takes out what a route has under these paths.
+    pub(crate) fn remove<'r>(
+        &mut self,
+        route: &RouteId,
+        paths: impl Iterator<Item = &'r PathMatcher>,
+    ) {
+        let mut has_regex = false;
+        for path in paths {
+            match path {
+                PathMatcher::Exact(path) => leave(&mut self.exact, path, route),
+                PathMatcher::Prefix(prefix) => self.prefixes.remove(prefix, route),
+                PathMatcher::Regex(_) => has_regex = true,
+                PathMatcher::Call(call) => {
+                    if let Some(calls) = &mut self.calls {
+                        calls.remove(route, call);
+                    }
+                }
+            }
+        }
+        if has_regex {
+            self.regex.retain(|(_, matched)| !matched.is_of(route));
+        }
+        self.calls.take_if(|calls| calls.is_empty());
+    }
+
+    /// Whether nothing matches.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.calls.is_none()
+            && self.exact.is_empty()
+            && self.regex.is_empty()
+            && self.prefixes.is_empty()
+    }
+
     /// The first match, by rank, that holds for `request`.
     pub(crate) fn select(&self, request: &RequestParts<'_>) -> Option<Selected<'_, P>> {
-        self.calls
-            .select(request)
+        (self.calls.as_ref())
+            .and_then(|calls| calls.select(request))
             .or_else(|| self.select_exact(request))
             .or_else(|| self.select_regex(request))
             .or_else(|| self.prefixes.select(request))
@@ -88,16 +121,25 @@ impl<P: Parts> Paths<P> {
     }
 }
 
+/// Adds a match under a text.
+pub(crate) fn join<P: Parts>(buckets: &mut TextMap<Bucket<P>>, key: &str, matched: Match<P>) {
+    if let Some(bucket) = buckets.get_mut(key) {
+        insert_ranked(bucket, matched, |it| it);
+    } else {
+        buckets.insert_new(key.into(), vec![matched]);
+    }
+}
+
 /// The matches with a prefix, by prefix.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Prefixes<P: Parts> {
     /// Without the `/` at the end, and without `/` itself.
-    by_prefix: HashMap<Box<str>, Bucket<P>, RandomState>,
+    by_prefix: TextMap<Bucket<P>>,
     /// Those of `/`, which match every path.
     every_path: Bucket<P>,
-    /// The longest key, in bytes.
+    /// No key is longer, in bytes.
     longest: usize,
-    /// The most `/` in one key.
+    /// No key has more `/`.
     deepest: usize,
     /// Bit `n` is set if a key has length `n` modulo 64: most lengths need not be looked up.
     lengths: u64,
@@ -106,7 +148,7 @@ struct Prefixes<P: Parts> {
 impl<P: Parts> Default for Prefixes<P> {
     fn default() -> Self {
         Self {
-            by_prefix: HashMap::default(),
+            by_prefix: TextMap::default(),
             every_path: Vec::new(),
             longest: 0,
             deepest: 0,
@@ -116,19 +158,34 @@ impl<P: Parts> Default for Prefixes<P> {
 }
 
 impl<P: Parts> Prefixes<P> {
-    /// "When specified, a trailing `/` is ignored." (`PathMatchPathPrefix`)
-    fn push(&mut self, prefix: &str, matched: Arc<Match<P>>) {
-        let key = prefix.strip_suffix('/').unwrap_or(prefix);
+    fn insert(&mut self, prefix: &str, matched: Match<P>) {
+        let key = key_of(prefix);
         if key.is_empty() {
-            self.every_path.push(matched);
+            insert_ranked(&mut self.every_path, matched, |it| it);
             return;
         }
         self.longest = self.longest.max(key.len());
         let depth = memchr::memchr_iter(b'/', key.as_bytes()).count();
         self.deepest = self.deepest.max(depth);
         self.lengths |= length_bit(key.len());
-        let bucket = self.by_prefix.entry(key.into());
-        bucket.or_default().push(matched);
+        join(&mut self.by_prefix, key, matched);
+    }
+
+    /// What is known of the keys' lengths stays, as long as there are any: it may only be too much.
+    fn remove(&mut self, prefix: &str, route: &RouteId) {
+        let key = key_of(prefix);
+        if key.is_empty() {
+            self.every_path.retain(|matched| !matched.is_of(route));
+            return;
+        }
+        leave(&mut self.by_prefix, key, route);
+        if self.by_prefix.is_empty() {
+            (self.longest, self.deepest, self.lengths) = (0, 0, 0);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.by_prefix.is_empty() && self.every_path.is_empty()
     }
 
     /// "Matching is case-sensitive and done on a path element by element basis."
@@ -166,6 +223,11 @@ impl<P: Parts> Prefixes<P> {
     }
 }
 
+/// "When specified, a trailing `/` is ignored." (`PathMatchPathPrefix`)
+fn key_of(prefix: &str) -> &str {
+    prefix.strip_suffix('/').unwrap_or(prefix)
+}
+
 fn length_bit(length: usize) -> u64 {
     1 << (length % 64)
 }
@@ -176,9 +238,6 @@ fn without_last_element(path: &str) -> &str {
         .unwrap_or_default()
 }
 
-fn first<'b, P: Parts>(
-    bucket: &'b Bucket<P>,
-    request: &RequestParts<'_>,
-) -> Option<&'b Arc<Match<P>>> {
+fn first<'b, P: Parts>(bucket: &'b [Match<P>], request: &RequestParts<'_>) -> Option<&'b Match<P>> {
     bucket.iter().find(|matched| matched.holds(request))
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portcullis_ir::{HostPattern, ListenerId, ListenerProtocol, PortKey};
+use portcullis_ir::{
+    HostPattern, HttpRoute, L4Route, Listener, ListenerId, ListenerProtocol, PortKey, RouteId,
+    SharedMap,
+};
 
 use crate::host::{Host, HostMap};
 use crate::l4::{ForwardRule, ForwardRules};
@@ -11,17 +14,22 @@ use crate::parts::Parts;
 use crate::path::Paths;
 use crate::predicate::RequestParts;
 use crate::rule::Selected;
-use crate::share::Shared;
+use crate::share::{Counters, Patterns};
 
 /// All of a data plane's lookups. `P` says what they carry for it.
 #[derive(Debug)]
 pub struct Table<P: Parts> {
     pub(crate) ports: BTreeMap<PortKey, PortTable<P>>,
-    pub(crate) shared: Shared,
+    pub(crate) patterns: Patterns,
+    pub(crate) counters: Counters,
+    /// What it was built from: of the snapshot that follows, only what is other is compiled.
+    pub(crate) listeners: SharedMap<ListenerId, Listener>,
+    pub(crate) http_routes: SharedMap<RouteId, Arc<HttpRoute>>,
+    pub(crate) l4_routes: SharedMap<RouteId, Arc<L4Route>>,
 }
 
 /// What is served on one port.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PortTable<P: Parts> {
     pub(crate) family: Family,
     /// Some listener takes TLS routes.
@@ -43,7 +51,7 @@ pub enum Family {
 }
 
 /// One listener with its routes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ListenerTable<P: Parts> {
     /// Its id.
     pub id: ListenerId,
@@ -56,12 +64,16 @@ pub struct ListenerTable<P: Parts> {
     pub(crate) routes: Routes<P>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Routes<P: Parts> {
     /// By effective hostname; under each, by configured hostname from the most specific.
-    Http(HostMap<Vec<Paths<P>>>),
+    Http(HostMap<Arc<Names<P>>>),
     Forward(ForwardRules<P>),
 }
+
+/// The matches under one effective hostname, by configured hostname, the most specific first.
+#[derive(Clone, Debug)]
+pub(crate) struct Names<P: Parts>(pub(crate) Vec<(HostPattern, Paths<P>)>);
 
 /// Whether a request may be served by the listener its TLS connection was made for.
 #[derive(Debug)]
@@ -75,6 +87,18 @@ pub enum Authority<'t, P: Parts> {
 }
 
 impl<P: Parts> Table<P> {
+    /// One that serves nothing.
+    pub(crate) fn empty() -> Self {
+        Self {
+            ports: BTreeMap::new(),
+            patterns: Patterns::default(),
+            counters: Counters::default(),
+            listeners: SharedMap::new(),
+            http_routes: SharedMap::new(),
+            l4_routes: SharedMap::new(),
+        }
+    }
+
     /// The table of that port.
     pub fn port(&self, key: PortKey) -> Option<&PortTable<P>> {
         self.ports.get(&key)
@@ -137,8 +161,8 @@ impl<P: Parts> ListenerTable<P> {
                 let name = host.as_str();
                 hosts
                     .matching(name)
-                    .flatten()
-                    .find_map(|paths| paths.select(request))
+                    .flat_map(|names| &names.0)
+                    .find_map(|(_, paths)| paths.select(request))
             }
             Routes::Forward(_) => None,
         }

@@ -30,6 +30,16 @@ pub(crate) struct Predicates {
 }
 
 impl Predicates {
+    /// Whether there is no condition.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            method,
+            headers,
+            query,
+        } = self;
+        method.is_none() && headers.is_empty() && query.is_empty()
+    }
+
     pub(crate) fn hold(&self, request: &RequestParts<'_>) -> bool {
         self.method.as_ref().is_none_or(|m| m == request.method)
             && (self.headers.iter()).all(|header| header.holds(request.headers))

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use portcullis_ir::{RouteId, matcher};
+use portcullis_ir::order::Rank;
+use portcullis_ir::{HostPattern, HttpRoute, RouteId, matcher};
 
 use crate::backends::Backends;
 use crate::parts::Parts;
@@ -11,6 +12,7 @@ use crate::predicate::{
     HeaderCondition, HeaderPredicate, Predicates, QueryCondition, QueryPredicate, RequestParts,
 };
 use crate::share::Patterns;
+use crate::text_map::TextMap;
 
 /// What is done with the requests of one rule of an HTTP route on one listener.
 #[derive(Debug)]
@@ -22,7 +24,9 @@ pub struct Rule<P: Parts> {
     /// What the data plane attached to it: what is done to its requests, how they are counted.
     pub attached: P::Rule,
     /// Where its requests go. Of no importance if a filter answers (redirect).
-    pub backends: Backends<P::Backend>,
+    pub backends: Arc<Backends<P::Backend>>,
+    /// What it was compiled from.
+    pub(crate) source: Arc<HttpRoute>,
 }
 
 /// The rule for a request.
@@ -52,25 +56,85 @@ pub enum PathMatched {
     },
 }
 
+/// Matches with the same path, in the order of their rank.
+pub(crate) type Bucket<P> = Vec<Match<P>>;
+
 /// One match of a rule, without its host and its exact path or prefix.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Match<P: Parts> {
-    pub(crate) rule: Arc<Rule<P>>,
-    predicates: Predicates,
+    rule: Arc<Rule<P>>,
+    /// Its place in the rule's list, from 0.
+    index: usize,
+    /// `None` is no condition.
+    predicates: Option<Arc<Predicates>>,
 }
 
 impl<P: Parts> Match<P> {
-    pub(crate) fn new(rule: Arc<Rule<P>>, predicates: Predicates) -> Self {
-        Self { rule, predicates }
+    pub(crate) fn new(
+        rule: Arc<Rule<P>>,
+        index: usize,
+        predicates: Option<Arc<Predicates>>,
+    ) -> Self {
+        Self {
+            rule,
+            index,
+            predicates,
+        }
     }
 
     pub(crate) fn holds(&self, request: &RequestParts<'_>) -> bool {
-        self.predicates.hold(request)
+        (self.predicates.as_ref()).is_none_or(|predicates| predicates.hold(request))
     }
 
     pub(crate) fn selected(&self, path: PathMatched) -> Selected<'_, P> {
         let rule = &self.rule;
         Selected { rule, path }
+    }
+
+    /// Whether its rule is of that route.
+    pub(crate) fn is_of(&self, route: &RouteId) -> bool {
+        self.rule.route == *route
+    }
+
+    /// Its rank among the matches of one name.
+    fn rank(&self) -> Option<Rank> {
+        let Rule { index, source, .. } = &*self.rule;
+        let matched = source.rules.get(*index)?.matches.get(self.index)?;
+        let name = &HostPattern::Any;
+        Some(Rank::new(name, &source.origin, *index, self.index, matched))
+    }
+}
+
+/// Puts a match where its rank says. It is quick with what ranks below all others.
+pub(crate) fn insert_ranked<P: Parts, T>(
+    list: &mut Vec<T>,
+    item: T,
+    matched: impl Fn(&T) -> &Match<P>,
+) {
+    // Most lists never have a second entry.
+    if list.is_empty() {
+        list.reserve_exact(1);
+        list.push(item);
+        return;
+    }
+    let rank = matched(&item).rank();
+    let goes_before = |other: &T| matched(other).rank() < rank;
+    let at = if list.last().is_some_and(goes_before) {
+        list.len()
+    } else {
+        list.partition_point(goes_before)
+    };
+    list.insert(at, item);
+}
+
+/// Takes what a route has under a text out of buckets.
+pub(crate) fn leave<P: Parts>(buckets: &mut TextMap<Bucket<P>>, key: &str, route: &RouteId) {
+    let Some(bucket) = buckets.get_mut(key) else {
+        return;
+    };
+    bucket.retain(|matched| !matched.is_of(route));
+    if bucket.is_empty() {
+        buckets.remove(key);
     }
 }
 
@@ -79,12 +143,12 @@ impl<P: Parts> Match<P> {
 /// A condition that does not compile is named in `unreadable` and left out: the rule answers 500,
 /// and where it does so is decided by the conditions that can be read.
 pub(crate) struct Conditions {
-    pub(crate) predicates: Predicates,
+    pub(crate) predicates: Option<Arc<Predicates>>,
     pub(crate) unreadable: Vec<String>,
 }
 
 impl Conditions {
-    pub(crate) fn compile(matched: &matcher::HttpMatch, patterns: &mut Patterns) -> Self {
+    pub(crate) fn compile(matched: &matcher::HttpMatch, patterns: &Patterns) -> Self {
         let matcher::HttpMatch {
             path: _,
             method,
@@ -93,7 +157,7 @@ impl Conditions {
         } = matched;
         let mut unreadable = Vec::new();
         let mut pattern = |text: &str, of: &dyn Fn() -> String| -> Option<Pattern> {
-            let compiled = patterns.compile(text);
+            let compiled = patterns.find(text);
             compiled
                 .map_err(|error| unreadable.push(format!("{} {text:?}: {error}", of())))
                 .ok()
@@ -126,12 +190,13 @@ impl Conditions {
                 Some(QueryPredicate { name, value })
             })
             .collect();
+        let predicates = Predicates {
+            method: method.clone(),
+            headers,
+            query,
+        };
         Self {
-            predicates: Predicates {
-                method: method.clone(),
-                headers,
-                query,
-            },
+            predicates: (!predicates.is_empty()).then(|| Arc::new(predicates)),
             unreadable,
         }
     }

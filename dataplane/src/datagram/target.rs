@@ -54,8 +54,7 @@ pub(super) fn leads_to(
         Destination::Backend(upstream) => Arc::ptr_eq(&upstream.cluster, cluster),
         Destination::Invalid { reason: _ } => false,
     };
-    backends(&live.routing, port)
-        .is_some_and(|backends| backends.destinations().iter().any(is_same))
+    backends(&live.routing, port).is_some_and(|backends| backends.destinations().any(is_same))
         && cluster.members().offer(endpoint)
 }
 
@@ -65,5 +64,6 @@ fn backends(routing: &Routing, port: NonZeroU16) -> Option<&Backends<Arc<Upstrea
         transport: Transport::Udp,
     };
     let listener = routing.table.port(key)?.listener(&Host::NONE)?;
-    Some(&listener.forward(&Host::NONE)?.backends)
+    let rule = listener.forward(&Host::NONE)?;
+    Some(&*rule.backends)
 }

@@ -24,7 +24,7 @@ pub(crate) struct Routing {
 }
 
 /// The types of what the table carries.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Carried {}
 
 impl Parts for Carried {

@@ -141,7 +141,7 @@ fn dispatch(
             })
         }
         Destination::Invalid { reason } => Err(Refused {
-            detail: Some(reason.as_str().into()),
+            detail: Some(Arc::clone(reason)),
             cors: cors.clone(),
             ..refused(spot, Refusal::InvalidBackend)
         }),

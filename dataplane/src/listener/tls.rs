@@ -12,7 +12,7 @@ use portcullis_ir::tls::{
     TrustAnchors, TrustBundle,
 };
 use portcullis_ir::{
-    CertificateId, Listener, ListenerId, ListenerProtocol, Snapshot, TrustBundleId,
+    CertificateId, Listener, ListenerId, ListenerProtocol, SharedMap, Snapshot, TrustBundleId,
 };
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -92,25 +92,51 @@ pub(crate) struct ClientInputs {
 pub(crate) struct Credentials {
     certificates: BTreeMap<CertificateId, Arc<CertificateChain>>,
     bundles: BTreeMap<TrustBundleId, Arc<TrustAnchors>>,
+    /// What they were taken from last.
+    seen: (
+        SharedMap<CertificateId, Certificate>,
+        SharedMap<TrustBundleId, TrustBundle>,
+    ),
+    /// How often they have changed.
+    revision: u64,
 }
 
 impl Credentials {
     /// Takes over what is new in `snapshot`, and forgets what it does not name any more.
     pub(crate) fn update(&mut self, snapshot: &Snapshot) {
-        self.certificates
-            .retain(|id, _| snapshot.certificates.contains_key(id));
-        for (id, certificate) in &snapshot.certificates {
-            if let Certificate::Usable(chain) = certificate {
-                self.certificates.insert(id.clone(), Arc::clone(chain));
+        let (certificates, bundles) = &self.seen;
+        if *certificates == snapshot.certificates && *bundles == snapshot.trust_bundles {
+            return;
+        }
+        self.revision += 1;
+        for change in snapshot.certificates.changes_since(certificates) {
+            match change.after {
+                None => drop(self.certificates.remove(change.key)),
+                Some(Certificate::Usable(chain)) => {
+                    self.certificates
+                        .insert(change.key.clone(), Arc::clone(chain));
+                }
+                Some(Certificate::Unusable { .. }) => {}
             }
         }
-        self.bundles
-            .retain(|id, _| snapshot.trust_bundles.contains_key(id));
-        for (id, bundle) in &snapshot.trust_bundles {
-            if let TrustBundle::Usable(anchors) = bundle {
-                self.bundles.insert(id.clone(), Arc::clone(anchors));
+        for change in snapshot.trust_bundles.changes_since(bundles) {
+            match change.after {
+                None => drop(self.bundles.remove(change.key)),
+                Some(TrustBundle::Usable(anchors)) => {
+                    self.bundles.insert(change.key.clone(), Arc::clone(anchors));
+                }
+                Some(TrustBundle::Unusable { .. }) => {}
             }
         }
+        self.seen = (
+            snapshot.certificates.clone(),
+            snapshot.trust_bundles.clone(),
+        );
+    }
+
+    /// Another number whenever something may be in force that was not before.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// The certificate in force under `id`.

@@ -163,15 +163,12 @@ fn the_configuration_in_force_is_shown() {
     let metrics = Metrics::new();
     let gateway = metrics.gateway(&key());
     assert!(samples(&metrics, "portcullis_config_info").is_empty());
-    gateway.applied(
-        Version(0xab),
-        7,
-        vec![CertificateExpiry {
-            listener: ListenerId::new("ListenerSet/team/extra/https"),
-            certificate: CertificateId::new("Secret/default/\"odd\"\\name"),
-            not_after: 1_795_000_000,
-        }],
-    );
+    gateway.applied(Version(0xab), 7);
+    gateway.serves(vec![CertificateExpiry {
+        listener: ListenerId::new("ListenerSet/team/extra/https"),
+        certificate: CertificateId::new("Secret/default/\"odd\"\\name"),
+        not_after: 1_795_000_000,
+    }]);
     assert_eq!(
         samples(&metrics, "portcullis_config_"),
         [
@@ -201,4 +198,23 @@ fn every_line_is_a_comment_or_a_sample() {
                 .is_some_and(|(_, value)| value.parse::<f64>().is_ok());
         assert!(line.starts_with("# ") || is_sample, "{line}");
     }
+}
+
+/// Nobody may ever ask for the text, which forgets them as well.
+#[test]
+fn handles_of_routes_that_are_gone_are_given_back() {
+    let metrics = Metrics::new();
+    let gateway = metrics.gateway(&key());
+    let listener = ListenerId::new("web");
+    let route = |number: usize| gateway.route(&listener, &RouteId::new(number.to_string()));
+    let handles: Vec<_> = (0..1_000).map(route).collect();
+    gateway.forget_gone(1_000);
+    drop(handles);
+    gateway.forget_gone(0);
+    assert_eq!(gateway.routes.lock().len(), 0);
+    for number in 0..1_000 {
+        drop(route(number));
+        gateway.forget_gone(1);
+    }
+    assert!(gateway.routes.lock().len() < 100);
 }

@@ -57,7 +57,7 @@ pub(crate) fn choose(
         }),
         Destination::Invalid { reason } => Err(refused(
             ResponseFlag::InvalidBackend,
-            Some(reason.as_str().into()),
+            Some(Arc::clone(reason)),
         )),
     }
 }

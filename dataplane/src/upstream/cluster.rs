@@ -10,7 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use portcullis_ir::{Backend, BackendId, BackendProtocol, Endpoint, EndpointHost, SharedMap};
+use portcullis_ir::backend::{BackendTarget, WeightedBackend};
+use portcullis_ir::filter::Filter;
+use portcullis_ir::shared::Change;
+use portcullis_ir::{
+    Backend, BackendId, BackendProtocol, Endpoint, EndpointHost, SharedMap, Snapshot,
+};
 
 use super::budget::Budget;
 use super::resolve::{Name, Names};
@@ -175,55 +180,138 @@ impl Members {
 /// All clusters of a data plane, by backend.
 #[derive(Debug, Default)]
 pub(crate) struct Clusters {
-    by_id: Mutex<BTreeMap<BackendId, Arc<Cluster>>>,
+    known: Mutex<Known>,
     names: Names,
     trust: TrustStores,
 }
 
+#[derive(Debug, Default)]
+struct Known {
+    by_id: BTreeMap<BackendId, Arc<Cluster>>,
+    /// What the clusters were brought to last.
+    backends: SharedMap<BackendId, Arc<Backend>>,
+    /// Of them, those over TLS: they depend on credentials too, of which the revision is known.
+    over_tls: BTreeSet<BackendId>,
+    credentials: u64,
+    /// Backends that were asked for and not there.
+    missed: BTreeSet<BackendId>,
+}
+
 impl Clusters {
-    /// Brings every cluster to what `backends` says, makes those that are new, and forgets the
-    /// rest (requests that still use one hold it).
+    /// Brings every cluster to what `snapshot` says, makes those that are new, and forgets the
+    /// rest (requests that still use one hold it). Costs what changed since the last time.
     ///
-    /// Answers whether the set of backends is another than before.
-    pub(crate) fn update(
-        &self,
-        backends: &SharedMap<BackendId, Arc<Backend>>,
-        setup: &Setup<'_>,
-    ) -> ClusterChange {
-        let mut by_id = self.by_id.lock();
-        let before: BTreeSet<_> = by_id.keys().cloned().collect();
-        by_id.retain(|id, _| backends.contains_key(id));
-        for (id, backend) in backends {
-            if let Some(cluster) = by_id.get(id) {
-                let before = cluster.members().tls.clone();
-                let tls = self.trust.client(backend, setup, before.as_ref());
-                cluster.update(backend, tls, &self.names);
+    /// Answers whether every rule that was compiled so far and is in `snapshot` has the clusters
+    /// that it should have.
+    pub(crate) fn update(&self, snapshot: &Snapshot, setup: &Setup<'_>) -> ClusterChange {
+        let mut known = self.known.lock();
+        let Known {
+            by_id,
+            backends,
+            over_tls,
+            credentials,
+            missed,
+        } = &mut *known;
+        let mut gone = BTreeSet::new();
+        let mut change = ClusterChange::None;
+        let mut may_free_names = false;
+        for Change { key, before, after } in snapshot.backends.changes_since(backends) {
+            may_free_names |= before.is_some();
+            let Some(backend) = after else {
+                by_id.remove(key);
+                over_tls.remove(key);
+                gone.insert(key.clone());
+                continue;
+            };
+            if missed.contains(key) {
+                change = ClusterChange::Rewired;
+            }
+            self.bring(by_id, key, backend, setup);
+            if backend.tls.is_some() {
+                over_tls.insert(key.clone());
             } else {
-                let tls = self.trust.client(backend, setup, None);
-                let cluster = Cluster::new(backend, tls, &self.names);
-                by_id.insert(id.clone(), Arc::new(cluster));
+                over_tls.remove(key);
             }
         }
-        if before.iter().eq(by_id.keys()) {
-            ClusterChange::None
+        let revision = setup.credentials.revision();
+        if std::mem::replace(credentials, revision) != revision {
+            for id in &*over_tls {
+                if let Some(backend) = snapshot.backends.get(id) {
+                    self.bring(by_id, id, backend, setup);
+                }
+            }
+        }
+        *backends = snapshot.backends.clone();
+        if may_free_names {
+            self.names.forget_unused();
+        }
+        if !gone.is_empty() && names_any(snapshot, &gone) {
+            change = ClusterChange::Rewired;
+        }
+        if change == ClusterChange::Rewired {
+            missed.clear();
+        }
+        change
+    }
+
+    /// Brings a cluster to what its backend is now, or makes it.
+    fn bring(
+        &self,
+        by_id: &mut BTreeMap<BackendId, Arc<Cluster>>,
+        id: &BackendId,
+        backend: &Arc<Backend>,
+        setup: &Setup<'_>,
+    ) {
+        if let Some(cluster) = by_id.get(id) {
+            let before = cluster.members().tls.clone();
+            let tls = self.trust.client(backend, setup, before.as_ref());
+            cluster.update(backend, tls, &self.names);
         } else {
-            ClusterChange::Set
+            let tls = self.trust.client(backend, setup, None);
+            let cluster = Cluster::new(backend, tls, &self.names);
+            by_id.insert(id.clone(), Arc::new(cluster));
         }
     }
 
     /// The cluster of a backend.
     pub(crate) fn cluster(&self, id: &BackendId) -> Option<Arc<Cluster>> {
-        self.by_id.lock().get(id).cloned()
+        let mut known = self.known.lock();
+        let found = known.by_id.get(id).cloned();
+        if found.is_none() {
+            known.missed.insert(id.clone());
+        }
+        found
     }
+}
+
+/// Whether a route names one of these backends. `translate` lets none name a backend that the
+/// snapshot lacks; a snapshot of which a part was refused may.
+fn names_any(snapshot: &Snapshot, backends: &BTreeSet<BackendId>) -> bool {
+    let is_one = |target: &BackendTarget| match target {
+        BackendTarget::Backend(id) => backends.contains(id),
+        BackendTarget::Invalid { .. } => false,
+    };
+    let mirrors = |filters: &[Filter]| {
+        (filters.iter()).any(|filter| match filter {
+            Filter::Mirror(mirror) => backends.contains(&mirror.backend),
+            _ => false,
+        })
+    };
+    let any = |of_rule: &[WeightedBackend]| {
+        (of_rule.iter()).any(|it| is_one(&it.target) || mirrors(&it.filters))
+    };
+    let mut http = snapshot.http_routes.values().flat_map(|route| &route.rules);
+    let mut l4 = snapshot.l4_routes.values().flat_map(|route| &route.rules);
+    http.any(|rule| any(&rule.backends) || mirrors(&rule.filters)) || l4.any(|it| any(&it.backends))
 }
 
 /// What [`Clusters::update`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClusterChange {
-    /// At most endpoints changed.
+    /// Rules that were compiled before have the clusters they should have.
     None,
-    /// Backends came or went.
-    Set,
+    /// A backend came or went that they name.
+    Rewired,
 }
 
 #[cfg(test)]

@@ -22,13 +22,18 @@ pub(crate) struct Names(Mutex<BTreeMap<Arc<str>, Weak<Name>>>);
 impl Names {
     pub(crate) fn name(&self, text: &Arc<str>) -> Arc<Name> {
         let mut names = self.0.lock();
-        names.retain(|_, name| name.strong_count() > 0);
         let known = names.get(text).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
             let name = Arc::new(Name::new(Arc::clone(text)));
             names.insert(Arc::clone(text), Arc::downgrade(&name));
             name
         })
+    }
+
+    /// Forgets the names that nobody uses any more. To be called when some may have gone.
+    pub(crate) fn forget_unused(&self) {
+        let mut names = self.0.lock();
+        names.retain(|_, name| name.strong_count() > 0);
     }
 }
 
@@ -151,7 +156,7 @@ mod tests {
         let first = names.name(&"a.example".into());
         assert!(Arc::ptr_eq(&first, &names.name(&"a.example".into())));
         drop(first);
-        names.name(&"b.example".into());
+        names.forget_unused();
         assert!(!names.0.lock().contains_key("a.example"));
     }
 }

@@ -4,7 +4,7 @@ fn map(patterns: &[&str]) -> HostMap<String> {
     let mut map = HostMap::default();
     for text in patterns {
         let pattern = HostPattern::parse(text).unwrap();
-        map.entry_or_else(&pattern, || pattern.to_string());
+        map.insert_new(&pattern, pattern.to_string());
     }
     map
 }

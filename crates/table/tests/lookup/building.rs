@@ -25,7 +25,7 @@ fn a_rule_with_a_pattern_that_does_not_compile_answers_500_where_it_can_be_place
     let invalid = |url: &str| {
         let (rule, _) = rule_for(&table, &Request::parse(&format!("GET h{url}"))).unwrap();
         match rule.backends.pick() {
-            Destination::Invalid { reason } => (rule.index, reason.clone()),
+            Destination::Invalid { reason } => (rule.index, reason.to_string()),
             Destination::Backend(_) => panic!("{url}"),
         }
     };
@@ -92,7 +92,7 @@ fn turns_go_on_in_the_next_table() {
 }
 
 /// Writes down what it is asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Scribe(Vec<String>);
 
 impl Parts for Scribe {

@@ -6,7 +6,7 @@ use portcullis_table::{Attach, ForwardSite, Parts, RuleSite};
 
 pub(crate) type Table = portcullis_table::Table<Names>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Names;
 
 impl Parts for Names {

@@ -24,7 +24,11 @@ fn update(clusters: &Clusters, to: &SharedMap<BackendId, Arc<Backend>>) -> Clust
         credentials: &Credentials::default(),
         metrics: &metrics,
     };
-    clusters.update(to, &setup)
+    let snapshot = Snapshot {
+        backends: to.clone(),
+        ..Snapshot::empty(ObjectKey::new("default", "gateway"), 1)
+    };
+    clusters.update(&snapshot, &setup)
 }
 
 async fn next(cluster: &Cluster, tried: &[u16]) -> Option<u16> {
@@ -89,11 +93,15 @@ async fn a_cluster_stays_when_its_endpoints_change() {
     let id = BackendId::new("Service/default/a/80");
     let clusters = Clusters::default();
     let first = SharedMap::from([(id.clone(), backend(&[1]))]);
-    assert_eq!(update(&clusters, &first), ClusterChange::Set);
+    assert_eq!(update(&clusters, &first), ClusterChange::None);
     let cluster = clusters.cluster(&id).unwrap();
     let second = SharedMap::from([(id.clone(), backend(&[2]))]);
     assert_eq!(update(&clusters, &second), ClusterChange::None);
     assert_eq!(next(&cluster, &[]).await, Some(2));
-    assert_eq!(update(&clusters, &SharedMap::new()), ClusterChange::Set);
+    assert_eq!(update(&clusters, &SharedMap::new()), ClusterChange::None);
     assert!(clusters.cluster(&id).is_none());
+    // A rule may have been compiled without it since.
+    assert_eq!(update(&clusters, &first), ClusterChange::Rewired);
+    assert!(clusters.cluster(&id).is_some());
+    assert_eq!(update(&clusters, &second), ClusterChange::None);
 }
