@@ -78,25 +78,35 @@ func (c *Cluster) DropRoutes(ctx context.Context, namespace string) error {
 
 // DropLeftovers deletes what an interrupted run has left, and waits until it is gone.
 func (c *Cluster) DropLeftovers(ctx context.Context) error {
-	list := func() (*corev1.NamespaceList, error) {
-		return c.Core.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: madeBy + "=bench"})
-	}
-	left, err := list()
+	left, err := c.made(ctx)
 	if err != nil {
 		return err
 	}
-	for _, namespace := range left.Items {
+	for _, namespace := range left {
 		if err := c.DropNamespace(ctx, namespace.Name); err != nil {
 			return err
 		}
 	}
-	return Await(ctx, 3*time.Minute, "leftovers of another run to go", func() error {
-		left, err := list()
-		if err == nil && len(left.Items) > 0 {
-			err = fmt.Errorf("%d namespaces are left", len(left.Items))
+	return c.AwaitCleaned(ctx)
+}
+
+// AwaitCleaned waits until there is none of the namespaces that MakeNamespace makes.
+func (c *Cluster) AwaitCleaned(ctx context.Context) error {
+	return Await(ctx, 3*time.Minute, "namespaces to go", func() error {
+		left, err := c.made(ctx)
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("%d are left", len(left))
 		}
 		return err
 	})
+}
+
+func (c *Cluster) made(ctx context.Context) ([]corev1.Namespace, error) {
+	list, err := c.Core.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: madeBy + "=bench"})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
 }
 
 // Await tries every 20 ms until attempt gives no error.

@@ -62,7 +62,7 @@ const (
 
 // StartStream sends so many requests a second until it is stopped.
 func StartStream(ctx context.Context, address, host string, perSecond int, onAnswer func(Answer)) *Stream {
-	s := &Stream{stop: make(chan struct{}), began: time.Now(), answers: map[string]int{}, onAnswer: onAnswer}
+	s := &Stream{stop: make(chan struct{}), began: time.Now(), answers: map[string]int{}, failures: []Failure{}, onAnswer: onAnswer}
 	kept, fresh := keptClient(keptConnections), freshClient()
 	s.done.Go(func() {
 		for i := 0; ; i++ {

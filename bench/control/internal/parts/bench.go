@@ -129,8 +129,14 @@ func one(name string) kube.Backend {
 	return kube.Backend{Name: name, Replicas: 1, Lingers: 2 * time.Second}
 }
 
+// clean deletes what the part has made. In a full run it waits until all of it is gone, so that the
+// next part has the machine for itself.
 func (r *Run) clean(ctx context.Context) error {
-	return kube.Each(0, len(r.spaces), func(i int) error { return r.DropNamespace(ctx, r.spaces[i]) })
+	err := kube.Each(0, len(r.spaces), func(i int) error { return r.DropNamespace(ctx, r.spaces[i]) })
+	if err != nil || !r.Settings.WaitForCleaning {
+		return err
+	}
+	return r.AwaitCleaned(ctx)
 }
 
 func (r *Run) log(format string, arguments ...any) {

@@ -30,6 +30,9 @@ type Settings struct {
 	EndpointBackends int `json:"endpointBackends"`
 	Gateways         int `json:"gateways"`
 	ListenerSets     int `json:"listenerSets"`
+
+	// WaitForCleaning: a part begins when nothing is left of the one before.
+	WaitForCleaning bool `json:"waitForCleaning"`
 }
 
 // Full is what committed results are made with.
@@ -42,6 +45,7 @@ var Full = Settings{
 	EndpointBackends: 20,
 	Gateways:         50,
 	ListenerSets:     500,
+	WaitForCleaning:  true,
 }
 
 // Quick shows in minutes that everything works.
