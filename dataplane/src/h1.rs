@@ -12,13 +12,17 @@
 //! Invariant: what this reads as one message, every other reader of RFC 9112 reads as the same one
 //! message. What could be understood in two ways is refused, never repaired.
 
+pub(crate) mod backend;
 pub(crate) mod body;
 pub(crate) mod chunked;
+pub(crate) mod client;
 pub(crate) mod encode;
 pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod names;
+pub(crate) mod outgoing;
 pub(crate) mod scan;
 pub(crate) mod spare;
 pub(crate) mod spelling;
 pub(crate) mod target;
+pub(crate) mod wire;

@@ -71,6 +71,9 @@ pub(crate) const MAX_HEADER_LIST: usize = 64 * 1024;
 /// parse, 400.
 pub(crate) const MAX_HEADERS: usize = 100;
 
+/// What of a request's first line is not its target, for a line that does not end.
+pub(crate) const MAX_METHOD: usize = 256;
+
 /// The request target; more is answered 414.
 pub(crate) const MAX_URI: usize = 16 * 1024;
 

@@ -71,12 +71,7 @@ fn target_of(uri: &http::Uri) -> &[u8] {
 }
 
 /// Writes the head of an answer to a request with `method`; how its body is to be written is
-/// returned. `date` is for an answer that has none of its own.
-///
-/// "An origin server with a clock MUST generate a Date header field in all 2xx (Successful), 3xx
-/// (Redirection), and 4xx (Client Error) responses"; "A recipient with a clock that receives a
-/// response message without a Date header field MUST record the time it was received and append a
-/// corresponding Date header field" (RFC 9110 section 6.6.1).
+/// returned.
 pub(crate) fn response(
     text: &mut Vec<u8>,
     head: &ResponseHead,
@@ -113,9 +108,6 @@ pub(crate) fn response(
         text.extend_from_slice(b"\r\n");
         return sending;
     }
-    if !headers.contains_key(header::DATE) {
-        fields.line(b"date", answer.date);
-    }
     match sending {
         Sending::Chunked => fields.line(b"transfer-encoding", b"chunked"),
         Sending::Length(length) if !bodiless && !has_length => fields.length(length),
@@ -138,7 +130,6 @@ pub(crate) struct Answering<'a> {
     pub(crate) method: &'a Method,
     pub(crate) receiver: Receiver,
     pub(crate) persistence: After,
-    pub(crate) date: &'a [u8],
 }
 
 /// Writes an interim answer.

@@ -6,6 +6,7 @@
 //! awaited.
 
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -47,6 +48,17 @@ impl Socket {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             done => done,
         }
+    }
+
+    /// Whether there is nothing to be read, not even an end, as far as the system knows.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let peeked = SockRef::from(&*self.0).peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Reads what has come, whether the runtime knows of it or not.
+    pub(crate) fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
+        (&*SockRef::from(&*self.0)).read(into)
     }
 
     /// As tokio reads, but on a shared handle: "if a partial read fills less than the buffer, the

@@ -162,7 +162,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http11,
             &[cl],
-            format!("200 OK\r\ncontent-length: 3\r\ndate: now\r\n{keep}"),
+            format!("200 OK\r\ncontent-length: 3\r\n{keep}"),
             Sending::Length(3),
         ),
         (
@@ -182,7 +182,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http10,
             &[cl],
-            format!("200 OK\r\ncontent-length: 3\r\ndate: now\r\n{keep}"),
+            format!("200 OK\r\ncontent-length: 3\r\n{keep}"),
             Sending::Length(3),
         ),
         (
@@ -192,7 +192,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http11,
             &[],
-            format!("200 OK\r\ndate: now\r\ntransfer-encoding: chunked\r\n{keep}"),
+            format!("200 OK\r\ntransfer-encoding: chunked\r\n{keep}"),
             Sending::Chunked,
         ),
         (
@@ -202,7 +202,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http10,
             &[],
-            format!("200 OK\r\ndate: now\r\n{close}"),
+            format!("200 OK\r\n{close}"),
             Sending::UntilClose,
         ),
         (
@@ -212,7 +212,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http11,
             &[],
-            format!("200 OK\r\ndate: now\r\ncontent-length: 0\r\n{keep}"),
+            format!("200 OK\r\ncontent-length: 0\r\n{keep}"),
             Sending::Length(0),
         ),
         (
@@ -222,7 +222,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http11,
             &[],
-            format!("404 Not Found\r\ndate: now\r\ncontent-length: 0\r\n{keep}"),
+            format!("404 Not Found\r\ncontent-length: 0\r\n{keep}"),
             Sending::Length(0),
         ),
         (
@@ -232,7 +232,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &head,
             Http11,
             &[cl],
-            format!("200 OK\r\ncontent-length: 3\r\ndate: now\r\n{keep}"),
+            format!("200 OK\r\ncontent-length: 3\r\n{keep}"),
             Sending::Length(0),
         ),
         (
@@ -242,7 +242,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &head,
             Http11,
             &[],
-            format!("200 OK\r\ndate: now\r\n{keep}"),
+            format!("200 OK\r\n{keep}"),
             Sending::Length(0),
         ),
         (
@@ -252,7 +252,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http11,
             &[cl],
-            format!("304 Not Modified\r\ncontent-length: 3\r\ndate: now\r\n{keep}"),
+            format!("304 Not Modified\r\ncontent-length: 3\r\n{keep}"),
             Sending::Length(0),
         ),
         (
@@ -262,7 +262,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http11,
             &[cl],
-            format!("204 No Content\r\ndate: now\r\n{keep}"),
+            format!("204 No Content\r\n{keep}"),
             Sending::Length(0),
         ),
         (
@@ -282,7 +282,7 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             &get,
             Http11,
             &[("connection", "x")],
-            format!("599 \r\ndate: now\r\ncontent-length: 0\r\n{keep}"),
+            format!("599 \r\ncontent-length: 0\r\n{keep}"),
             Sending::Length(0),
         ),
     ];
@@ -291,7 +291,6 @@ fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
             method,
             receiver: *receiver,
             persistence: After::KeepAlive,
-            date: b"now",
         };
         let mut text = Vec::new();
         let seen = response(
@@ -368,13 +367,13 @@ proptest! {
 
     #[test]
     fn an_answer_that_is_written_is_read_as_the_same(fields in fields(), status in 200_u16..600) {
-        let mut raw = format!("HTTP/1.1 {status} x\r\ndate: now\r\nContent-Length: 5\r\n");
+        let mut raw = format!("HTTP/1.1 {status} x\r\nContent-Length: 5\r\n");
         for (name, value) in &fields {
             raw += &format!("{name}: {value}\r\n");
         }
         let first = head::response(&Bytes::from(raw + "\r\n"), &Method::GET).unwrap();
         let mut text = Vec::new();
-        let answer = Answering { method: &Method::GET, receiver: Receiver::Http11, persistence: After::KeepAlive, date: b"" };
+        let answer = Answering { method: &Method::GET, receiver: Receiver::Http11, persistence: After::KeepAlive };
         response(&mut text, &first.head, answer, Rest::More);
         let mut second = head::response(&Bytes::from(text), &Method::GET).unwrap();
         second.head.headers.remove("connection");
