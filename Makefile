@@ -31,10 +31,11 @@ audit: ## Known vulnerabilities in dependencies (fetches the RustSec database)
 hotspots: ## Where the CPU time goes under load, by perf (TARGET="portcullis http 1")
 	python3 bench/hotspots.py $(TARGET)
 
-bench: ## CPU per request beside nginx, HAProxy and Envoy; tables in bench/results/ (ROUNDS=7 REQUESTS=20000)
+bench: ## The data plane beside nginx, HAProxy, Envoy and bare pingora, into bench/results/ (QUICK=yes; see bench/README.md)
 	hack/deps bench
-	cargo build --locked --release --package portcullis-cli
-	python3 bench/bench.py
+	cargo build --locked --release --package portcullis-cli --package portcullis-bench
+	cargo build --locked --release --manifest-path bench/pingora/Cargo.toml --target-dir bench/pingora/target
+	python3 bench/dataplane
 
 bench-control: ## From an apply to traffic on a cluster, beside Envoy Gateway (PARTS=probe,.. CLASSES=portcullis QUICK=yes DEPLOY=no)
 	hack/bench-control
