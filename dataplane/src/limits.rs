@@ -58,6 +58,9 @@ pub(crate) const CLIENT_KEEP_ALIVE_SECONDS: u64 = 60;
 /// How long an HTTP/2 client connection may be without streams.
 pub(crate) const CLIENT_H2_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// The same once its client has been asked to leave, and may not have heard.
+pub(crate) const CLIENT_H2_LEAVING_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long a client may pause within a request body.
 pub(crate) const REQUEST_BODY_READ_TIMEOUT: Duration = Duration::from_mins(1);
 
