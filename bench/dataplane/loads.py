@@ -142,7 +142,7 @@ class Own:
 
     def describe(self):
         rest = ", ".join(
-            f"{value} {name}" for name, value in self.options.items()
+            f"{name} {value}" for name, value in self.options.items()
             if name not in (self.counted, "resume")
         )  # fmt: skip
         return f"bench-load {self.command}" + (f", {rest}" if rest else "")

@@ -37,7 +37,7 @@ class Scenario:
         """As it is in the results."""
         options = self.load.options if isinstance(self.load, Own) else {"connections": self.load.clients}
         connections = next(
-            (options[name] for name in ("connections", "concurrency", "flows") if options.get(name)), None
+            (options[name] for name in ("concurrency", "connections", "flows") if options.get(name)), None
         )  # fmt: skip
         return {
             "id": self.id,
@@ -65,8 +65,8 @@ def http2(count, body, port="https", **more):
 
 
 def new(port, count, **more):
-    """HTTP/1.1 on new connections, 16 at a time."""
-    options = {"concurrency": 16, "connections": count} | more.pop("options", {})
+    """HTTP/1.1 on new connections, four at a time: a client keeps no more than eight tickets."""
+    options = {"concurrency": 4, "connections": count} | more.pop("options", {})
     return Own("connections", port, options, "connections", body=0, **more)
 
 

@@ -49,9 +49,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     } else {
         targets
     };
-    for target in targets.iter().cycle().take(concurrency) {
-        visit(&endpoint, target).await?;
-    }
+    // At the same time: servers give one ticket for a resumed session, which is as many as it took.
+    let first = targets.iter().cycle().take(concurrency);
+    try_join_all(first.map(|target| visit(&endpoint, target))).await?;
     let started = gate::ready().await?;
     let budget = Rc::new(Budget::new(connections));
     let tasks = (0..concurrency).map(|index| {
