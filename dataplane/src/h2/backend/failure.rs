@@ -25,7 +25,7 @@ pub(super) fn of(error: h2::Error) -> BackendError {
 }
 
 /// Why a request could not even be begun.
-pub(super) fn of_sending(error: h2::Error) -> BackendError {
+pub(super) fn of_sending(error: &h2::Error) -> BackendError {
     if error.is_io() || error.is_go_away() {
         BackendError::Unprocessed
     } else {

@@ -92,7 +92,7 @@ impl BackendEnd for Stream {
                 let method = head.method.clone();
                 self.answer = Answer::Head(Box::new(Asked { response, method }));
             }
-            Err(error) => self.answer = Answer::Failed(failure::of_sending(error)),
+            Err(error) => self.answer = Answer::Failed(failure::of_sending(&error)),
         }
     }
 

@@ -27,7 +27,7 @@ type Served = (
 /// A backend to which connections are made with [`Backend::connect`].
 #[derive(Clone)]
 struct Backend {
-    connections: mpsc::UnboundedSender<DuplexStream>,
+    connections: mpsc::Sender<DuplexStream>,
 }
 
 impl Backend {
@@ -36,7 +36,7 @@ impl Backend {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let (connections, mut incoming) = mpsc::unbounded_channel();
+        let (connections, mut incoming) = mpsc::channel(8);
         tokio::spawn(async move {
             while let Some(stream) = incoming.recv().await {
                 let serve = serve.clone();
@@ -56,7 +56,7 @@ impl Backend {
 
     async fn connect(&self) -> Result<(DuplexStream, Scheme), Failure> {
         let (ours, theirs) = duplex(1024 * 1024);
-        self.connections.send(theirs).unwrap();
+        self.connections.send(theirs).await.unwrap();
         Ok((ours, Scheme::HTTP))
     }
 }
@@ -179,7 +179,7 @@ async fn who_comes_while_a_connection_is_made_waits_for_it() {
         }
     });
     let (first, others, ()) = tokio::join!(first, futures_util::future::join_all(others), async {
-        go.send(()).unwrap()
+        go.send(()).unwrap();
     });
     assert_eq!(get(&mut first.unwrap(), "/").await.unwrap(), StatusCode::OK);
     assert!(others.iter().all(|status| *status == StatusCode::OK));
@@ -255,11 +255,10 @@ async fn no_stream_is_opened_after_goaway_and_those_under_way_end() {
 #[tokio::test]
 async fn a_connection_that_is_distrusted_or_closed_takes_no_further_streams() {
     let backend = Backend::new(|(request, respond): Served| async move {
-        if request.uri().path() != "/never" {
-            ok((request, respond)).await;
-        } else {
-            std::future::pending().await
+        if request.uri().path() == "/never" {
+            std::future::pending::<()>().await;
         }
+        ok((request, respond)).await;
     });
     let sessions = Sessions::default();
     let mut stream = sessions.connect_over(1, backend.connect()).await.unwrap();

@@ -130,6 +130,8 @@ fn name_host(authority: Option<&Authority>, headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
+    type Fields = &'static [(&'static str, &'static str)];
+
     fn request(uri: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {
         let mut request = Request::builder().uri(uri);
         for (name, value) in fields {
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn a_request_is_for_one_host() {
         let bad = Some(Refusal::BadHost);
-        let cases: [(&str, &[(&str, &str)], Option<Refusal>); 8] = [
+        let cases: [(&str, Fields, Option<Refusal>); 8] = [
             ("http://a.example/", &[], None),
             ("/", &[("host", "a.example")], None),
             ("http://a.example/", &[("host", "A.example")], None),
@@ -172,8 +174,8 @@ mod tests {
 
     #[test]
     fn the_length_is_what_the_head_says() {
-        let two = [("content-length", "5"), ("content-length", "5")];
-        let cases: [(&[(&str, &str)], Rest, Result<Length, Refusal>); 6] = [
+        let two: Fields = &[("content-length", "5"), ("content-length", "5")];
+        let cases: [(Fields, Rest, Result<Length, Refusal>); 6] = [
             (&[], Rest::Nothing, Ok(Length::Nothing)),
             (&[], Rest::More, Ok(Length::Open)),
             (&two[..1], Rest::More, Ok(Length::Known(5))),
@@ -182,7 +184,7 @@ mod tests {
                 Rest::Nothing,
                 Ok(Length::Known(0)),
             ),
-            (&two, Rest::More, Err(Refusal::RepeatedLength)),
+            (two, Rest::More, Err(Refusal::RepeatedLength)),
             (
                 &[("content-length", "x")],
                 Rest::More,

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::fmt::Write;
 use std::rc::Rc;
 
 use futures_util::FutureExt;
@@ -25,7 +26,7 @@ async fn read(stream: &mut Stream) -> String {
     while let Some(frame) = poll_fn(|cx| stream.poll_frame(cx)).await {
         match frame.unwrap() {
             Frame::Data(data) => text += std::str::from_utf8(&data).unwrap(),
-            Frame::Trailers(trailers) => text += &format!("{trailers:?}"),
+            Frame::Trailers(trailers) => write!(text, "{trailers:?}").unwrap(),
         }
     }
     assert!(stream.request_is_over());
