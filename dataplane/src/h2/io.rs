@@ -2,7 +2,9 @@
 //! collected, and goes out at once when all of them have had their turn.
 //!
 //! The h2 crate writes and flushes after each DATA frame that is not tiny. Its flushes mean nothing
-//! here; who drives the connection calls [`Outlet::poll_out`] once the crate has no more to say.
+//! here; who drives the connection calls [`Outlet::poll_out`] once the crate has no more to say. It
+//! also reads little at a time, so more is read for it. A connection that has nothing to say or to
+//! hear holds no buffer.
 
 use std::cell::RefCell;
 use std::io;
@@ -20,12 +22,16 @@ const FULL: usize = 48 * 1024;
 /// Room for what is collected: one more frame of the usual size.
 const ROOM: usize = FULL + 16 * 1024;
 
-/// Empty buffers that a worker keeps. One is in use at a time, but for connections whose peers do
-/// not read.
+/// So much is read at a time. All of it has been taken when the crate has had its turn.
+const READ: usize = 64 * 1024;
+
+/// Empty buffers of each kind that a worker keeps. One is in use at a time, but for connections
+/// whose peers do not read.
 const SPARE_BUFFERS: usize = 8;
 
 thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static SPARE_READ: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A connection as the h2 crate has it.
@@ -38,10 +44,18 @@ struct Transport<T> {
     stream: T,
     /// Bytes that were read before HTTP/2 began.
     unread: BytesMut,
+    ahead: Option<Ahead>,
     /// What was collected; its first `written` bytes are out.
     collected: Vec<u8>,
     written: usize,
     flushing: Flushing,
+}
+
+/// What was read and not taken.
+struct Ahead {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
 }
 
 /// What a flush of the crate does.
@@ -58,6 +72,7 @@ pub(super) fn share<T>(stream: T, unread: BytesMut) -> (Io<T>, Outlet<T>) {
     let transport = Arc::new(Mutex::new(Transport {
         stream,
         unread,
+        ahead: None,
         collected: Vec::new(),
         written: 0,
         flushing: Flushing::AtOnce,
@@ -131,25 +146,79 @@ fn give_back(buffer: &mut Vec<u8>) {
     });
 }
 
+impl<T: AsyncRead + Unpin> Transport<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            take(&mut self.unread, buf);
+            if self.unread.is_empty() {
+                self.unread = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if self.ahead.is_none() {
+            if buf.remaining() >= READ / 2 {
+                return Pin::new(&mut self.stream).poll_read(cx, buf);
+            }
+            self.ahead = ready!(poll_ahead(&mut self.stream, cx))?;
+        }
+        if let Some(ahead) = &mut self.ahead {
+            let mut rest = ahead.buffer.get(ahead.start..ahead.end).unwrap_or_default();
+            let before = rest.len();
+            take(&mut rest, buf);
+            ahead.start += before - rest.len();
+            if rest.is_empty() {
+                self.ahead.take().map(Ahead::give_back);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Reads what there is; `None` is the end.
+fn poll_ahead<T: AsyncRead + Unpin>(
+    stream: &mut T,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Option<Ahead>>> {
+    let spare = SPARE_READ.with_borrow_mut(Vec::pop);
+    let mut buffer = spare.unwrap_or_else(|| vec![0; READ].into_boxed_slice());
+    let mut unfilled = ReadBuf::new(&mut buffer);
+    let read = Pin::new(stream).poll_read(cx, &mut unfilled);
+    let end = unfilled.filled().len();
+    let start = 0;
+    let ahead = Ahead { buffer, start, end };
+    if read.is_ready() && end > 0 {
+        return Poll::Ready(Ok(Some(ahead)));
+    }
+    ahead.give_back();
+    read.map_ok(|()| None)
+}
+
+impl Ahead {
+    fn give_back(self) {
+        SPARE_READ.with_borrow_mut(|spare| {
+            if spare.len() < SPARE_BUFFERS {
+                spare.push(self.buffer);
+            }
+        });
+    }
+}
+
+/// Moves what there is room for.
+fn take(from: &mut impl Buf, to: &mut ReadBuf<'_>) {
+    let taken = from.remaining().min(to.remaining());
+    if let Some(bytes) = from.chunk().get(..taken) {
+        to.put_slice(bytes);
+    }
+    from.advance(taken);
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let transport = &mut *self.0.lock();
-        if transport.unread.is_empty() {
-            return Pin::new(&mut transport.stream).poll_read(cx, buf);
-        }
-        let taken = transport.unread.len().min(buf.remaining());
-        if let Some(unread) = transport.unread.get(..taken) {
-            buf.put_slice(unread);
-        }
-        transport.unread.advance(taken);
-        if transport.unread.is_empty() {
-            transport.unread = BytesMut::new();
-        }
-        Poll::Ready(Ok(()))
+        self.0.lock().poll_read(cx, buf)
     }
 }
 
@@ -211,6 +280,26 @@ mod tests {
         let mut read = [0; 6];
         io.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"abcdef");
+    }
+
+    #[tokio::test]
+    async fn all_that_was_sent_is_read_in_pieces_of_any_size() {
+        let (ours, mut theirs) = duplex(1024 * 1024);
+        let message: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
+        theirs.write_all(&message).await.unwrap();
+        drop(theirs);
+        let (mut io, _outlet) = share(ours, BytesMut::new());
+        let mut all = Vec::new();
+        for size in [1, 9, 10_000, 100_000].into_iter().cycle() {
+            let mut piece = vec![0; size];
+            let read = io.read(&mut piece).await.unwrap();
+            if read == 0 {
+                break;
+            }
+            all.extend_from_slice(&piece[..read]);
+        }
+        assert_eq!(all, message);
+        assert!(io.0.lock().ahead.is_none());
     }
 
     #[tokio::test]
