@@ -11,9 +11,7 @@ pub mod admin;
 mod app;
 mod config;
 mod datagram;
-#[expect(dead_code, reason = "the exchange that uses it is on its way")]
 mod h1;
-#[expect(dead_code, reason = "the exchange that uses it is being written")]
 mod h2;
 pub mod http;
 mod limits;

@@ -48,12 +48,11 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// real ones with post-quantum key shares are below 4 KiB.
 pub(crate) const MAX_CLIENT_HELLO: usize = 32 * 1024;
 
-/// A request's head must be complete within one to two of these after its first byte.
+/// A request's head must be complete so long after its first byte.
 pub(crate) const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an HTTP/1.1 client connection may be idle between requests, in seconds (pingora's
-/// unit).
-pub(crate) const CLIENT_KEEP_ALIVE_SECONDS: u64 = 60;
+/// How long an HTTP/1.1 client connection may be idle between requests.
+pub(crate) const CLIENT_KEEP_ALIVE: Duration = Duration::from_mins(1);
 
 /// How long an HTTP/2 client connection may be without streams.
 pub(crate) const CLIENT_H2_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
@@ -70,8 +69,7 @@ pub(crate) const RESPONSE_WRITE_TIMEOUT: Duration = Duration::from_mins(5);
 /// The request line and all header fields, decoded; more is answered 431.
 pub(crate) const MAX_HEADER_LIST: usize = 64 * 1024;
 
-/// Header fields of a request; more are answered 431, and more than 256, which pingora does not
-/// parse, 400.
+/// Header fields of a request; more are answered 431.
 pub(crate) const MAX_HEADERS: usize = 100;
 
 /// What of a request's first line is not its target, for a line that does not end.
@@ -142,11 +140,17 @@ pub(crate) const HALF_CLOSED_IDLE: Duration = Duration::from_hours(1);
 /// when they do, and a request that meets the close is retried.
 pub(crate) const BACKEND_KEEP_ALIVE: Duration = Duration::from_mins(1);
 
+/// How often idle connections to endpoints are looked through.
+pub(crate) const BACKEND_POOL_SWEEP: Duration = Duration::from_secs(1);
+
 /// Idle connections to endpoints kept by one worker.
 pub(crate) const BACKEND_POOL: usize = 1024;
 
 /// Streams on one HTTP/2 connection to an endpoint.
 pub(crate) const BACKEND_H2_STREAMS: usize = 100;
+
+/// What is kept of a request's body so that it can be sent again.
+pub(crate) const KEPT_BODY: usize = 64 * 1024;
 
 /// Retries of one request, however many its route asks for.
 pub(crate) const MAX_RETRIES: u32 = 100;
@@ -168,10 +172,6 @@ pub(crate) const RETRY_BUDGET_SECONDS: usize = 10;
 /// Retries in that time that a backend is given whatever its load: ten a second, GEP-3388's default.
 pub(crate) const RETRY_BUDGET_FLOOR: u64 = 100;
 
-/// How much longer than its route allows a request is left alone that pingora should have ended by
-/// then.
-pub(crate) const END_GRACE: Duration = Duration::from_millis(250);
-
 /// How long an endpoint's resolved name is used before it is looked up again in the background.
 pub(crate) const DNS_TTL: Duration = Duration::from_secs(10);
 
@@ -183,9 +183,6 @@ pub(crate) const TLS_SESSIONS: usize = 4096;
 
 /// Copies of requests (RequestMirror) that one worker has under way; further ones are not made.
 pub(crate) const MAX_MIRRORS: usize = 256;
-
-/// Idle connections kept by one worker for copies.
-pub(crate) const MIRROR_POOL: usize = 128;
 
 /// What of a body waits for a copy that does not keep up, before that copy is given up.
 pub(crate) const MIRROR_BUFFER: usize = 1024 * 1024;

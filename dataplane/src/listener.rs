@@ -8,8 +8,10 @@ use portcullis_ir::PortKey;
 pub(crate) mod accept;
 pub(crate) mod bind;
 pub(crate) mod connection;
+pub(crate) mod http1;
+pub(crate) mod http2;
+pub(crate) mod linger;
 pub(crate) mod sni;
-pub(crate) mod stream;
 pub(crate) mod tls;
 
 pub use bind::{BindFailure, RealPort};

@@ -3,6 +3,6 @@
 pub(crate) mod budget;
 pub(crate) mod cluster;
 pub(crate) mod connect;
-pub(crate) mod peer;
+pub(crate) mod pool;
 pub(crate) mod resolve;
 pub(crate) mod tls;

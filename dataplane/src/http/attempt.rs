@@ -1,18 +1,82 @@
-//! One attempt after the other at a request's backend: what pingora's phases ask, on one side, and
-//! the decisions of [`super::retry`] on the other.
+//! One attempt after the other at a request's backend: how one ended, and what [`super::retry`] makes
+//! of it.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
 
 use http::StatusCode;
-use pingora_error::{Error, ErrorSource, ErrorType, RetryType};
-use pingora_proxy::Session;
 
 use super::ctx::RequestCtx;
+use super::message::{BackendError, ClientError};
 use super::patience;
 use super::refusal::Refusal;
-use super::respond::has_answered;
 use super::retry::{self, Again, Facts, Failure, Method, Price, Replay, Verdict};
 use crate::upstream::budget::Grant;
+use crate::upstream::pool::ConnectError;
+
+/// Why an attempt came to nothing.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The client is gone, or sends no HTTP.
+    Client(ClientError),
+    /// The backend is gone, or sends no HTTP.
+    Backend(BackendError),
+    /// No connection came about.
+    Connect(ConnectError),
+    /// What took too long.
+    Missed(Refusal),
+    /// The request cannot be put as its rule asks.
+    Refused(Refusal),
+    /// The answer is one that asks for another attempt, which has been decided on.
+    Again,
+}
+
+impl From<ClientError> for Trouble {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<BackendError> for Trouble {
+    fn from(error: BackendError) -> Self {
+        Self::Backend(error)
+    }
+}
+
+impl Trouble {
+    /// What a request that is given up for it is answered with.
+    pub(super) fn refusal(&self) -> Refusal {
+        match self {
+            Self::Client(ClientError::Gone(_)) => Refusal::ClientGone,
+            Self::Client(ClientError::Malformed(_)) => Refusal::Malformed,
+            Self::Backend(BackendError::Reset(_) | BackendError::Protocol(_)) => {
+                Refusal::BackendProtocol
+            }
+            Self::Backend(
+                BackendError::Closed
+                | BackendError::Read(_)
+                | BackendError::Write(_)
+                | BackendError::Unprocessed,
+            )
+            | Self::Again => Refusal::BackendClosed,
+            Self::Connect(error) => error.refusal(),
+            Self::Missed(refusal) | Self::Refused(refusal) => *refusal,
+        }
+    }
+
+    /// What the refusal leaves open.
+    pub(super) fn detail(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Connect(ConnectError::Tls(failure)) => Some(failure.to_string().into()),
+            Self::Connect(_)
+            | Self::Client(_)
+            | Self::Backend(_)
+            | Self::Missed(_)
+            | Self::Refused(_)
+            | Self::Again => None,
+        }
+    }
+}
 
 /// What a request has been through.
 #[derive(Debug, Default)]
@@ -23,6 +87,8 @@ pub(crate) struct Attempts {
     pub(crate) connect_failures: u32,
     /// What the backend has of it, at the attempt under way.
     pub(crate) sent: Sent,
+    /// What the connection of the attempt under way had been used for.
+    pub(crate) reused: Reused,
     /// The attempt to come, decided on when the last one failed.
     next: Option<Again>,
 }
@@ -34,72 +100,66 @@ impl Attempts {
 }
 
 /// Chooses the endpoint for the attempt to come.
-pub(super) async fn pick(ctx: &mut RequestCtx) -> Result<(), Refusal> {
+pub(super) async fn pick(ctx: &mut RequestCtx<'_>) -> Result<(), Refusal> {
     let upstream = ctx.upstream.as_ref().ok_or(Refusal::Internal)?;
     ctx.pick = upstream.cluster.next(&ctx.failed).await;
     ctx.pick.as_ref().map(|_| ()).ok_or(Refusal::NoEndpoints)
 }
 
 /// Begins the first attempt, whose endpoint is chosen already, or the next one.
-pub(super) async fn begin(ctx: &mut RequestCtx) {
-    ctx.asked.get_or_insert_with(|| ctx.started.elapsed());
+pub(super) async fn begin(ctx: &mut RequestCtx<'_>) -> Result<(), Refusal> {
     if ctx.attempts.begun == 0 {
+        ctx.asked = ctx.logged_elapsed();
         count_request(ctx);
     } else {
-        begin_again(ctx).await;
+        begin_again(ctx).await?;
     }
     ctx.attempts.begun += 1;
+    patience::limit_attempt(ctx);
+    Ok(())
 }
 
 /// Only requests that may be retried count for the budget, so that all others cost nothing.
-fn count_request(ctx: &RequestCtx) {
+fn count_request(ctx: &RequestCtx<'_>) {
     let retried = ctx.retry.as_ref().is_some_and(|policy| !policy.is_off());
     if let Some(upstream) = ctx.upstream.as_ref().filter(|_| retried) {
         upstream.cluster.budget.request();
     }
 }
 
-async fn begin_again(ctx: &mut RequestCtx) {
-    // What is kept of the body is sent, and counted, once more.
-    ctx.bytes_in = 0;
+async fn begin_again(ctx: &mut RequestCtx<'_>) -> Result<(), Refusal> {
     ctx.attempts.sent = Sent::Head;
-    patience::limit_request(ctx);
+    ctx.attempts.reused = Reused::No;
     if let Some(again) = ctx.attempts.next.take()
         && !again.wait.is_zero()
     {
         tokio::time::sleep(again.wait).await;
     }
-    if let Err(refusal) = pick(ctx).await {
-        ctx.refusal = Some(refusal);
-    }
+    pick(ctx).await
 }
 
-/// Whether `error` is followed by another attempt.
-pub(super) fn follows_error(
-    session: &Session,
-    ctx: &mut RequestCtx,
-    error: &Error,
-    reused: Reused,
-) -> bool {
+/// Whether `trouble` is followed by another attempt.
+pub(super) fn follows_trouble(ctx: &mut RequestCtx<'_>, trouble: &Trouble) -> bool {
     // Decided when the answer came.
     if ctx.attempts.next.is_some() {
         return true;
     }
-    failure_of(error, reused, ctx.attempts.sent)
-        .is_some_and(|failure| follows(session, ctx, failure))
+    failure_of(trouble, ctx.attempts.reused, ctx.attempts.sent)
+        .is_some_and(|failure| follows(ctx, failure))
 }
 
 /// Whether an answer with `status` is followed by another attempt, and not passed on.
-pub(super) fn follows_answer(session: &Session, ctx: &mut RequestCtx, status: StatusCode) -> bool {
-    ctx.retry.is_some() && follows(session, ctx, Failure::Status(status))
+pub(super) fn follows_answer(ctx: &mut RequestCtx<'_>, status: StatusCode) -> bool {
+    ctx.retry.is_some() && follows(ctx, Failure::Status(status))
 }
 
 /// What a connection to a backend had been used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reused {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reused {
     /// Other requests before.
     Yes,
     /// Nothing.
+    #[default]
     No,
 }
 
@@ -113,33 +173,31 @@ pub(crate) enum Sent {
     Body,
 }
 
-fn failure_of(error: &Error, reused: Reused, sent: Sent) -> Option<Failure> {
-    if *error.esource() != ErrorSource::Upstream {
-        return None;
-    }
-    Some(match (error.etype(), error.retry) {
-        (ErrorType::ReadTimedout | ErrorType::WriteTimedout, _) => Failure::Timeout,
-        // These pingora would send again over HTTP/1.1: the backend may have seen the request.
-        (ErrorType::H2Downgrade | ErrorType::InvalidH2, _) => Failure::Broken,
-        // All that was written before is the head, and without its end there is no request.
-        (ErrorType::WriteError, _) if sent == Sent::Head => Failure::Unprocessed,
-        // pingora marks only some of what befalls an idle connection, and nothing of TLS.
-        (ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed, _)
-            if reused == Reused::Yes =>
-        {
+fn failure_of(trouble: &Trouble, reused: Reused, sent: Sent) -> Option<Failure> {
+    use BackendError as E;
+    Some(match trouble {
+        Trouble::Client(_) | Trouble::Refused(_) | Trouble::Again => return None,
+        Trouble::Missed(Refusal::BackendTimeout) => Failure::Timeout,
+        Trouble::Missed(_) => return None,
+        Trouble::Connect(_) => Failure::Connect,
+        // Without the end of its head there is no request.
+        Trouble::Backend(E::Write(_)) if sent == Sent::Head => Failure::Unprocessed,
+        Trouble::Backend(E::Closed | E::Read(_) | E::Write(_)) if reused == Reused::Yes => {
             Failure::Stale
         }
         // "the GOAWAY frame or RST_STREAM with REFUSED_STREAM": "Requests that have not been
         // processed have not failed; clients MAY automatically retry them, even those with
         // non-idempotent methods" (RFC 9113 section 8.7).
-        (_, RetryType::Decided(true)) => Failure::Unprocessed,
-        (_, RetryType::ReusedOnly | RetryType::Decided(false)) => Failure::Broken,
+        Trouble::Backend(E::Unprocessed) => Failure::Unprocessed,
+        Trouble::Backend(E::Closed | E::Read(_) | E::Write(_) | E::Reset(_) | E::Protocol(_)) => {
+            Failure::Broken
+        }
     })
 }
 
 /// Whether `failure` is followed by another attempt.
-pub(super) fn follows(session: &Session, ctx: &mut RequestCtx, failure: Failure) -> bool {
-    let verdict = retry::verdict(&facts(session, ctx), failure, entropy());
+fn follows(ctx: &mut RequestCtx<'_>, failure: Failure) -> bool {
+    let verdict = retry::verdict(&facts(ctx), failure, entropy());
     note_failure(ctx, failure);
     let Verdict::Again(again) = verdict else {
         return false;
@@ -154,17 +212,11 @@ pub(super) fn follows(session: &Session, ctx: &mut RequestCtx, failure: Failure)
     true
 }
 
-fn facts<'a>(session: &Session, ctx: &'a RequestCtx) -> Facts<'a> {
-    let kept = !session.as_downstream().retry_buffer_truncated();
-    let method = if session.req_header().method.is_idempotent() {
-        Method::Idempotent
-    } else {
-        Method::Other
-    };
+fn facts<'a>(ctx: &'a RequestCtx<'_>) -> Facts<'a> {
     Facts {
         policy: ctx.retry.as_deref(),
-        method,
-        replay: if kept && !has_answered(session) {
+        method: method(ctx),
+        replay: if ctx.kept.is_whole() && !ctx.has_answered() {
             Replay::Possible
         } else {
             Replay::Impossible
@@ -175,9 +227,18 @@ fn facts<'a>(session: &Session, ctx: &'a RequestCtx) -> Facts<'a> {
     }
 }
 
+/// What sending the request twice means.
+pub(super) fn method(ctx: &RequestCtx<'_>) -> Method {
+    if ctx.method.is_idempotent() {
+        Method::Idempotent
+    } else {
+        Method::Other
+    }
+}
+
 /// Notes which endpoint the next attempt had better not go to. A pooled connection says little of
 /// its endpoint: many close them when they have rested.
-fn note_failure(ctx: &mut RequestCtx, failure: Failure) {
+fn note_failure(ctx: &mut RequestCtx<'_>, failure: Failure) {
     if failure == Failure::Connect {
         ctx.attempts.connect_failures += 1;
     }
@@ -187,7 +248,7 @@ fn note_failure(ctx: &mut RequestCtx, failure: Failure) {
     }
 }
 
-fn is_granted(ctx: &RequestCtx) -> bool {
+fn is_granted(ctx: &RequestCtx<'_>) -> bool {
     let Some(upstream) = &ctx.upstream else {
         return false;
     };
@@ -205,86 +266,43 @@ fn entropy() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
     fn failures_are_told_apart() {
-        use ErrorType as E;
-        let upstream = |kind: E, retry: RetryType| {
-            let mut error = Error::new_up(kind);
-            error.retry = retry;
-            error
-        };
-        let no = RetryType::Decided(false);
-        let yes = RetryType::Decided(true);
-        let reused_only = RetryType::ReusedOnly;
+        use BackendError as E;
+        let broken = || io::Error::from(io::ErrorKind::ConnectionReset);
+        let (stale, no) = (Reused::Yes, Reused::No);
+        let (head, body) = (Sent::Head, Sent::Body);
+        let reset = || E::Reset(h2::Reason::INTERNAL_ERROR);
         let cases = [
-            (
-                E::ReadTimedout,
-                no,
-                Reused::Yes,
-                Sent::Body,
-                Failure::Timeout,
-            ),
-            (
-                E::WriteTimedout,
-                no,
-                Reused::No,
-                Sent::Head,
-                Failure::Timeout,
-            ),
-            (
-                E::H2Error,
-                yes,
-                Reused::No,
-                Sent::Body,
-                Failure::Unprocessed,
-            ),
-            (E::InvalidH2, yes, Reused::No, Sent::Body, Failure::Broken),
-            (E::H2Downgrade, no, Reused::No, Sent::Body, Failure::Broken),
-            (
-                E::ConnectionClosed,
-                reused_only,
-                Reused::Yes,
-                Sent::Head,
-                Failure::Stale,
-            ),
-            (
-                E::ConnectionClosed,
-                reused_only,
-                Reused::No,
-                Sent::Head,
-                Failure::Broken,
-            ),
-            (E::ReadError, no, Reused::Yes, Sent::Body, Failure::Stale),
-            (E::ReadError, no, Reused::No, Sent::Body, Failure::Broken),
-            (
-                E::WriteError,
-                no,
-                Reused::No,
-                Sent::Head,
-                Failure::Unprocessed,
-            ),
-            (E::WriteError, no, Reused::Yes, Sent::Body, Failure::Stale),
-            (E::WriteError, no, Reused::No, Sent::Body, Failure::Broken),
-            (
-                E::InvalidHTTPHeader,
-                no,
-                Reused::Yes,
-                Sent::Body,
-                Failure::Broken,
-            ),
+            (E::Unprocessed, no, body, Failure::Unprocessed),
+            (E::Unprocessed, stale, body, Failure::Unprocessed),
+            (reset(), stale, body, Failure::Broken),
+            (E::Closed, stale, head, Failure::Stale),
+            (E::Closed, no, head, Failure::Broken),
+            (E::Read(broken()), stale, body, Failure::Stale),
+            (E::Read(broken()), no, body, Failure::Broken),
+            (E::Write(broken()), no, head, Failure::Unprocessed),
+            (E::Write(broken()), stale, body, Failure::Stale),
+            (E::Write(broken()), no, body, Failure::Broken),
+            (E::Protocol("x"), stale, body, Failure::Broken),
         ];
-        for (kind, retry, reused, sent, expected) in cases {
-            let error = upstream(kind, retry);
-            let failure = failure_of(&error, reused, sent);
-            assert_eq!(failure, Some(expected), "{error} {reused:?} {sent:?}");
+        for (error, reused, sent, expected) in cases {
+            let trouble = Trouble::Backend(error);
+            let failure = failure_of(&trouble, reused, sent);
+            assert_eq!(failure, Some(expected), "{trouble:?} {reused:?} {sent:?}");
         }
+        let missed = Trouble::Missed(Refusal::BackendTimeout);
+        assert_eq!(failure_of(&missed, no, body), Some(Failure::Timeout));
         for ours in [
-            Error::new_down(E::ReadError),
-            Error::new_in(E::InternalError),
+            Trouble::Client(ClientError::Gone(broken())),
+            Trouble::Missed(Refusal::RequestTimeout),
+            Trouble::Refused(Refusal::BadTarget),
         ] {
-            assert_eq!(failure_of(&ours, Reused::Yes, Sent::Head), None);
+            assert_eq!(failure_of(&ours, stale, head), None);
         }
     }
 }

@@ -4,39 +4,46 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, Method, StatusCode, Version};
 use portcullis_ir::BackendProtocol;
 use portcullis_ir::route::Timeouts;
+use portcullis_table::is_call;
 use tokio::time::Instant;
 
 use super::attempt::Attempts;
+use super::body::Kept;
+use super::deadline::Deadlines;
 use super::filter::Cors;
+use super::message::RequestHead;
 use super::mirror::Tee;
 use super::refusal::Refusal;
 use super::report;
 use super::retry::Policy;
 use super::routing::Upstream;
 use super::spot::Spot;
-use crate::access_log::{AccessLog, Record};
+use crate::access_log::Record;
 use crate::listener::connection::Connection;
+use crate::state::Shared;
 use crate::upstream::cluster::Pick;
-use crate::upstream::tls::transport::Attempt;
 
 /// The record of one request.
-pub(crate) struct RequestCtx {
+pub(crate) struct RequestCtx<'c> {
+    pub(crate) shared: &'c Shared,
+    /// The connection it came on.
+    pub(crate) connection: &'c Connection,
     /// When its head had arrived.
     pub(crate) started: Instant,
-    /// Where it is logged.
-    pub(crate) log: AccessLog,
     /// Whether it is still to be counted and logged.
     pub(crate) unreported: bool,
     /// What is logged of its head; `None` if nothing is.
     pub(crate) record: Option<Box<Record>>,
+    pub(crate) method: Method,
+    pub(crate) version: Version,
     /// Bytes of its body so far.
-    pub(crate) bytes_in: usize,
+    pub(crate) bytes_in: u64,
     /// Bytes of the answer's body so far.
-    pub(crate) bytes_out: usize,
-    /// The status that the client got.
+    pub(crate) bytes_out: u64,
+    /// The status that the client got; `None` until the answer begins.
     pub(crate) status: Option<StatusCode>,
     /// Whether it is a gRPC call.
     pub(crate) is_call: bool,
@@ -44,31 +51,32 @@ pub(crate) struct RequestCtx {
     pub(crate) call_status: Option<u16>,
     /// Whether the backend is asked for a tunnel.
     pub(crate) asks_upgrade: bool,
-    /// The connection it came on.
-    pub(crate) connection: Option<Arc<Connection>>,
     /// Where it was taken.
     pub(crate) spot: Option<Arc<Spot>>,
     /// How many bytes of its path the rule's prefix took.
     pub(crate) prefix: Option<usize>,
     /// How long it may take.
     pub(crate) timeouts: Timeouts,
+    /// When it is given up.
+    pub(crate) deadlines: Deadlines,
     /// The backendRef chosen for it.
     pub(crate) upstream: Option<Arc<Upstream>>,
     /// Which pages of other origins may read the answer.
-    pub(crate) cors: Option<Arc<Cors>>,
+    pub(crate) cors: Option<Asker>,
     /// Copies of it that wait for its body.
     pub(crate) tee: Option<Box<Tee>>,
+    /// What was read of its body, for another attempt.
+    pub(crate) kept: Kept,
     /// The endpoint of the attempt under way.
     pub(crate) pick: Option<Pick>,
-    /// The way to it, if that is over TLS.
-    pub(crate) over_tls: Option<Arc<Attempt>>,
     /// What its rule says about further attempts.
     pub(crate) retry: Option<Arc<Policy>>,
     /// Endpoints at which an attempt failed.
     pub(crate) failed: Vec<SocketAddr>,
     /// What it has been through.
     pub(crate) attempts: Attempts,
-    /// When the first attempt began, since [`RequestCtx::started`].
+    /// When the first attempt began, since [`RequestCtx::started`]; as the next, only if it is
+    /// logged.
     pub(crate) asked: Option<Duration>,
     /// When the backend's answer began, since [`RequestCtx::started`].
     pub(crate) answered: Option<Duration>,
@@ -78,28 +86,42 @@ pub(crate) struct RequestCtx {
     pub(crate) detail: Option<Arc<str>>,
 }
 
-impl RequestCtx {
-    pub(crate) fn new(log: AccessLog) -> Self {
+/// Who asks from a page of some origin, and the filter that says whether it may.
+pub(crate) struct Asker {
+    pub(crate) cors: Arc<Cors>,
+    /// `Origin` as the client sent it.
+    pub(crate) origin: HeaderMap,
+}
+
+impl<'c> RequestCtx<'c> {
+    pub(crate) fn new(
+        shared: &'c Shared,
+        connection: &'c Connection,
+        request: &RequestHead,
+    ) -> Self {
         Self {
+            shared,
+            connection,
             started: Instant::now(),
-            log,
-            unreported: false,
-            record: None,
+            unreported: true,
+            record: report::record(&shared.access_log, request),
+            method: request.method.clone(),
+            version: request.version,
             bytes_in: 0,
             bytes_out: 0,
             status: None,
-            is_call: false,
+            is_call: is_call(request.version, &request.method, &request.headers),
             call_status: None,
             asks_upgrade: false,
-            connection: None,
             spot: None,
             prefix: None,
             timeouts: Timeouts::default(),
+            deadlines: Deadlines::default(),
             upstream: None,
             cors: None,
             tee: None,
+            kept: Kept::default(),
             pick: None,
-            over_tls: None,
             retry: None,
             failed: Vec::new(),
             attempts: Attempts::default(),
@@ -114,10 +136,25 @@ impl RequestCtx {
     pub(crate) fn backend_protocol(&self) -> Option<BackendProtocol> {
         self.pick.as_ref().map(|pick| pick.protocol)
     }
+
+    /// Whether a final answer, or a tunnel, has begun: nothing else can be said then.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.status.is_some()
+    }
+
+    /// Counts and logs it, for it came to its end.
+    pub(crate) fn finish(mut self) {
+        report::report(&mut self);
+    }
+
+    /// How long it has taken so far, if anybody is going to know.
+    pub(crate) fn logged_elapsed(&self) -> Option<Duration> {
+        self.record.is_some().then(|| self.started.elapsed())
+    }
 }
 
-impl Drop for RequestCtx {
-    /// pingora drops what it serves when it is stopped: such a request never reaches its end.
+impl Drop for RequestCtx<'_> {
+    /// A request that is dropped, such as when the data plane is stopped, never reaches its end.
     fn drop(&mut self) {
         report::cut_off(self);
     }

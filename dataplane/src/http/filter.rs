@@ -14,7 +14,6 @@
 pub mod cors;
 pub mod headers;
 pub mod path;
-mod pingora;
 pub mod redirect;
 pub mod rewrite;
 

@@ -224,3 +224,55 @@ pub(crate) trait BackendEnd {
     /// last.
     fn answer_is_over(&self) -> bool;
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in fields {
+            let (name, value) = (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+            map.append(name, value);
+        }
+        map
+    }
+
+    /// A request over HTTP/1.1 without a body.
+    pub(crate) fn request(
+        method: &str,
+        target: &str,
+        fields: &[(&'static str, &'static str)],
+    ) -> RequestHead {
+        RequestHead {
+            method: method.parse().unwrap(),
+            uri: target.parse().unwrap(),
+            version: Version::HTTP_11,
+            headers: map(fields),
+            length: Length::Nothing,
+            spelling: Spelling::default(),
+        }
+    }
+
+    /// An answer with a body of unknown length.
+    pub(crate) fn response(status: u16, fields: &[(&'static str, &'static str)]) -> ResponseHead {
+        ResponseHead {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: map(fields),
+            length: Length::Open,
+            spelling: Spelling::default(),
+        }
+    }
+
+    /// The names of a head's fields, in order of the alphabet.
+    pub(crate) fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+}

@@ -16,23 +16,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use http::header;
-use pingora_core::connectors::ConnectorOptions;
-use pingora_core::connectors::http::Connector;
-use pingora_http::RequestHeader;
 use portcullis_ir::filter::{Filter, Share};
 use tokio::sync::Semaphore;
 
 use self::chance::Chance;
-use self::head::Body;
 use self::send::Sending;
 pub(crate) use self::tee::Tee;
 use super::filter::Filters;
+use super::message::{Length, RequestHead};
 use super::spot::Spot;
 use crate::limits;
 use crate::listener::connection::Connection;
 use crate::metrics::MirrorLoss;
 use crate::upstream::cluster::{Cluster, Clusters};
-use crate::upstream::tls::idle::Idle;
+use crate::upstream::pool::Pool;
 
 /// One mirror of a rule or of a backendRef.
 #[derive(Debug)]
@@ -67,9 +64,7 @@ impl Mirror {
 
 /// What the copies of one worker's requests share.
 pub(crate) struct Mirrors {
-    connector: Connector,
-    /// Idle connections over TLS.
-    idle: Arc<Idle>,
+    pool: Arc<Pool>,
     /// How many there may be at a time.
     room: Arc<Semaphore>,
     /// Bytes of bodies on their way.
@@ -79,7 +74,7 @@ pub(crate) struct Mirrors {
 
 /// A request that is about to be forwarded.
 pub(crate) struct Original<'a> {
-    pub(crate) head: &'a RequestHeader,
+    pub(crate) head: &'a RequestHead,
     pub(crate) has_body: bool,
     pub(crate) connection: &'a Connection,
     /// How many bytes of the path the match's prefix took.
@@ -88,11 +83,9 @@ pub(crate) struct Original<'a> {
 }
 
 impl Mirrors {
-    pub(crate) fn new() -> Arc<Self> {
-        let options = ConnectorOptions::new(limits::MIRROR_POOL);
+    pub(crate) fn new(pool: Arc<Pool>) -> Arc<Self> {
         Arc::new(Self {
-            connector: Connector::new(Some(options)),
-            idle: Arc::default(),
+            pool,
             room: Arc::new(Semaphore::new(limits::MAX_MIRRORS)),
             queued: Arc::default(),
             chance: Chance::new(),
@@ -137,16 +130,16 @@ impl Mirrors {
         let room = Arc::clone(&self.room).try_acquire_owned();
         let room = room.map_err(|_| MirrorLoss::TooMany)?;
         let copied = head::copied(head, &mirror.filters, *prefix, connection);
-        let head = copied.map_err(|_| MirrorLoss::BadRequest)?;
+        let mut head = copied.map_err(|_| MirrorLoss::BadRequest)?;
         let body = has_body.then(|| tee.branch(Arc::clone(&self.queued)));
+        if body.is_none() && head.length == Length::Open {
+            head.length = Length::Nothing;
+        }
         let sending = Sending {
             mirrors: Arc::clone(self),
             cluster: Arc::clone(&mirror.cluster),
             head,
-            body: match body {
-                Some(branch) => Body::Following(branch),
-                None => Body::None,
-            },
+            body,
             spot: Arc::clone(spot),
         };
         tokio::spawn(async move {

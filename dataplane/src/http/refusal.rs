@@ -25,7 +25,7 @@ pub(crate) enum Refusal {
     UnknownCoding,
     /// A version of HTTP that is not ours.
     UnknownVersion,
-    /// The request is against the protocol in a way that pingora found.
+    /// The request is against the protocol in another way.
     Malformed,
     /// CONNECT: this is no forward proxy.
     Connect,
@@ -222,75 +222,6 @@ impl Refusal {
             | Self::ClientGone
             | Self::CutOff
             | Self::Internal => Afterwards::Close,
-        }
-    }
-}
-
-// Heads that never become requests: pingora answers those before any of its phases, with its own
-// name in `Server` and no body. `listener::stream` sends these bytes instead, and the last word on a
-// connection that is closed with an answer owed.
-
-/// The status in an HTTP/1 answer's first line; 400 if there is none to be seen.
-pub(crate) fn status_of(answer: &[u8]) -> u16 {
-    let digits = answer
-        .strip_prefix(b"HTTP/1.1 ")
-        .and_then(|rest| rest.first_chunk::<3>());
-    let status = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    status.unwrap_or(400)
-}
-
-/// What a refused head is counted as.
-pub(crate) fn flag_of(status: u16) -> ResponseFlag {
-    match status {
-        405 => ResponseFlag::MethodNotAllowed,
-        431 => ResponseFlag::HeadersTooLarge,
-        _ => ResponseFlag::BadRequest,
-    }
-}
-
-/// The whole answer that refuses a head, or gives a request up, with `status`.
-pub(crate) fn head_refusal(status: u16) -> &'static [u8] {
-    match status {
-        405 => {
-            b"HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\n\
-              content-type: text/plain; charset=utf-8\r\ncontent-length: 19\r\n\r\nmethod not allowed\n"
-        }
-        431 => {
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
-              content-type: text/plain; charset=utf-8\r\ncontent-length: 25\r\n\r\nrequest header too large\n"
-        }
-        504 => {
-            b"HTTP/1.1 504 Gateway Timeout\r\nconnection: close\r\n\
-              content-type: text/plain; charset=utf-8\r\ncontent-length: 22\r\n\r\nbackend took too long\n"
-        }
-        _ => {
-            b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
-              content-type: text/plain; charset=utf-8\r\ncontent-length: 12\r\n\r\nbad request\n"
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_declare_the_length_of_their_body() {
-        for status in [400, 405, 431, 504] {
-            let text = std::str::from_utf8(head_refusal(status)).unwrap();
-            let (head, body) = text.split_once("\r\n\r\n").unwrap();
-            assert!(
-                head.ends_with(&format!("content-length: {}", body.len())),
-                "{text}"
-            );
-            assert_eq!(status_of(text.as_bytes()), status);
-        }
-    }
-
-    #[test]
-    fn an_answer_without_a_status_counts_as_400() {
-        for answer in [&b""[..], b"HTTP/1.1 4", b"GET / HTTP/1.1", b"HTTP/1.1 abc "] {
-            assert_eq!(status_of(answer), 400);
         }
     }
 }

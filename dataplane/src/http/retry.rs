@@ -15,7 +15,7 @@
 //! code says that an answer with it may be asked for again.
 //!
 //! Nothing is tried again once the client has a part of its answer, nor when its body no longer fits
-//! in pingora's buffer of 64 KiB: a body that long streams through.
+//! in what is kept of it ([`limits::KEPT_BODY`]): a body that long streams through.
 
 mod backoff;
 

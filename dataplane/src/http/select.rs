@@ -4,7 +4,6 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use http::{Version, header};
-use pingora_http::RequestHeader;
 use portcullis_ir::ListenerProtocol;
 use portcullis_ir::filter::HttpScheme;
 use portcullis_ir::route::Timeouts;
@@ -15,6 +14,7 @@ use portcullis_table::{
 
 use super::filter::cors::is_preflight;
 use super::filter::{Cors, Redirect, RequestFacts};
+use super::message::RequestHead;
 use super::refusal::Refusal;
 use super::retry::Policy;
 use super::routing::{Action, Carried, Upstream};
@@ -72,7 +72,7 @@ impl From<Refusal> for Refused {
 pub(crate) fn choose(
     live: &Live,
     connection: &Connection,
-    request: &RequestHeader,
+    request: &RequestHead,
 ) -> Result<Choice, Refused> {
     let nowhere = |refusal| refused(&live.routing.nowhere, refusal);
     let authority = authority(request)?;
@@ -82,8 +82,7 @@ pub(crate) fn choose(
     check_connection(live, port.family(), connection).map_err(nowhere)?;
     let listener = listener(port, connection, &host).map_err(nowhere)?;
     let unrouted = |refusal| refused(&listener.attached, refusal);
-    let parts = parts(request).map_err(unrouted)?;
-    let selected = listener.select(&host, &parts);
+    let selected = listener.select(&host, &parts(request));
     let Selected { rule, path } = selected.ok_or_else(|| unrouted(Refusal::NoRoute))?;
     let prefix = match path {
         PathMatched::Prefix { length } => Some(length),
@@ -110,7 +109,7 @@ fn refused(spot: &Arc<Spot>, refusal: Refusal) -> Refused {
 /// turn it is.
 fn dispatch(
     rule: &Rule<Carried>,
-    request: &RequestHeader,
+    request: &RequestHead,
     facts: &RequestFacts<'_>,
     prefix: Option<usize>,
 ) -> Result<Choice, Refused> {
@@ -153,7 +152,7 @@ fn dispatch(
 fn answer(
     redirect: Option<&Redirect>,
     cors: Option<&Arc<Cors>>,
-    request: &RequestHeader,
+    request: &RequestHead,
     facts: &RequestFacts<'_>,
     spot: &Arc<Spot>,
 ) -> Option<Result<Choice, Refused>> {
@@ -218,13 +217,9 @@ fn listener<'t>(
 }
 
 /// The Host of a request; `None` for HTTP/1.0 without one.
-fn authority(request: &RequestHeader) -> Result<Option<&str>, Refusal> {
-    let of_target = request.uri.authority().map(http::uri::Authority::as_str);
-    let of_header = request
-        .headers
-        .get(header::HOST)
-        .map(http::HeaderValue::as_bytes);
-    match (of_target.map(str::as_bytes).or(of_header), request.version) {
+fn authority(request: &RequestHead) -> Result<Option<&str>, Refusal> {
+    let host = request.headers.get(header::HOST);
+    match (host.map(http::HeaderValue::as_bytes), request.version) {
         (Some(host), _) => std::str::from_utf8(host)
             .ok()
             .filter(|host| is_host(host))
@@ -259,17 +254,14 @@ fn is_port(rest: &str) -> bool {
     rest.is_empty() || digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn parts(request: &RequestHeader) -> Result<RequestParts<'_>, Refusal> {
-    if !request.raw_path_is_utf8() {
-        return Err(Refusal::BadTarget);
-    }
-    Ok(RequestParts {
+fn parts(request: &RequestHead) -> RequestParts<'_> {
+    RequestParts {
         version: request.version,
         method: &request.method,
         path: request.uri.path(),
         query: request.uri.query(),
         headers: &request.headers,
-    })
+    }
 }
 
 #[cfg(test)]

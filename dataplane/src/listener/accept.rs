@@ -10,18 +10,19 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::Stage;
 use super::bind::{Gate, Never, Signals};
-use super::connection::{CloseReason, Connection, HttpVersion};
-use super::stream::{ClientStream, Transport};
+use super::connection::{Connection, HttpVersion};
 use super::tls::handshake;
-use crate::access_log::ResponseFlag;
+use super::{http1, http2};
 use crate::limits;
 use crate::metrics::{GatewayMetrics, PortMetrics};
 use crate::state::PortFamily;
+use crate::stream::duplex::Duplex;
 use crate::stream::session;
+use crate::stream::socket::Socket;
 use crate::worker::Worker;
 
 /// Starts the accept loops of a port on this worker's runtime.
@@ -209,17 +210,19 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 async fn serve_plain(mut stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
     let mut unread = BytesMut::new();
     let sniffed = sniff(&mut stream, &mut unread);
-    let leaving = entrance.signals.stage.clone();
+    let closing = closed(entrance.signals.stage.clone());
     let version = tokio::select! {
         version = sniffed => version,
-        () = closed(leaving) => return,
+        () = closing => return,
     };
     let Some(version) = version else { return };
-    let connection = Connection::new(entrance, peer, None, version);
-    serve_http(Transport::Plain(stream), unread, connection, entrance).await;
+    let connection = Connection::new(entrance, peer, None);
+    let stream = Duplex::Plain(Socket::new(stream));
+    serve_http(stream, unread, version, connection, entrance).await;
 }
 
-async fn closed(mut stage: watch::Receiver<Stage>) {
+/// Resolves when the port has been closed for long enough that what was on its way has arrived.
+pub(super) async fn closed(mut stage: watch::Receiver<Stage>) {
     // An error means that the data plane is gone, which is as good.
     let _ = stage.wait_for(|stage| *stage == Stage::Closed).await;
     tokio::time::sleep(limits::CLOSING_GRACE).await;
@@ -244,60 +247,27 @@ async fn sniff(stream: &mut TcpStream, unread: &mut BytesMut) -> Option<HttpVers
             }
         }
     };
-    let patience = std::time::Duration::from_secs(limits::CLIENT_KEEP_ALIVE_SECONDS);
-    tokio::time::timeout(patience, told_apart)
+    tokio::time::timeout(limits::CLIENT_KEEP_ALIVE, told_apart)
         .await
         .ok()
         .flatten()
 }
 
-/// Hands a connection to pingora, and waits until it ends.
+/// Serves a connection on which HTTP is spoken until it ends.
 pub(crate) async fn serve_http(
-    transport: Transport,
+    stream: Duplex,
     unread: BytesMut,
+    version: HttpVersion,
     connection: Connection,
     entrance: &Entrance,
 ) {
-    let connection = Arc::new(connection);
-    let stream = ClientStream::new(transport, unread, Arc::clone(&connection));
-    // HTTP/1 is asked to leave in its answers.
-    let (leave, asked) = watch::channel(false);
-    let leaving = match connection.version {
-        HttpVersion::Http1 => &entrance.signals.shutdown,
-        HttpVersion::Http2 => &asked,
-    };
-    tokio::select! {
-        biased;
-        () = entrance.worker.process(Box::new(stream), leaving) => {}
-        () = pass_on_leaving(&connection, &entrance.signals.shutdown, &leave) => {}
-        reason = connection.should_close() => match reason {
-            CloseReason::HeadTimeout => {
-                let (peer, port) = (connection.peer, connection.port);
-                entrance.gateway.rejected[ResponseFlag::ClientTimeout].increment();
-                info!(%peer, port, "closed: the request head took too long");
-            }
-            CloseReason::PortClosed => {}
-        },
+    match version {
+        HttpVersion::Http1 => http1::serve(stream, unread, &connection, entrance).await,
+        // Boxed, so that connections with HTTP/1 have no part in its size.
+        HttpVersion::Http2 => {
+            Box::pin(http2::serve(stream, unread, &connection, entrance)).await;
+        }
     }
-}
-
-/// Tells pingora when the port, or this HTTP/2 connection alone, is to be left. Never resolves.
-async fn pass_on_leaving(
-    connection: &Connection,
-    port: &watch::Receiver<bool>,
-    leave: &watch::Sender<bool>,
-) {
-    if connection.version == HttpVersion::Http1 {
-        std::future::pending::<()>().await;
-    }
-    let mut port = port.clone();
-    tokio::select! {
-        // An error means that the data plane is gone, which is as good.
-        _ = port.wait_for(|leaving| *leaving) => {}
-        () = connection.asked_to_leave() => {}
-    }
-    leave.send_replace(true);
-    std::future::pending::<()>().await;
 }
 
 #[cfg(test)]

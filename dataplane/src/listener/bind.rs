@@ -33,8 +33,7 @@ pub(crate) struct Ports {
 pub(crate) struct BoundPort {
     addresses: Vec<SocketAddr>,
     stage: watch::Sender<Stage>,
-    /// pingora's own form of "not [`Stage::Open`]".
-    shutdown: watch::Sender<bool>,
+    /// Not [`Stage::Open`], see [`Signals`].
     leaving: Arc<AtomicBool>,
     /// Closed when the last accept loop has dropped its socket.
     accepting: mpsc::Receiver<Never>,
@@ -76,10 +75,8 @@ pub(crate) struct Gate {
 /// How a port tells its connections to end.
 #[derive(Clone, Debug)]
 pub(crate) struct Signals {
-    /// For our own loops.
+    /// For those who wait for it.
     pub(crate) stage: watch::Receiver<Stage>,
-    /// For pingora.
-    pub(crate) shutdown: watch::Receiver<bool>,
     /// Not [`Stage::Open`], for the look at it that every request takes.
     pub(crate) leaving: Arc<AtomicBool>,
 }
@@ -177,8 +174,6 @@ impl BoundPort {
         self.leaving.store(true, Ordering::Relaxed);
         self.stage
             .send_if_modified(|now| std::mem::replace(now, stage.max(*now)) != *now);
-        self.shutdown
-            .send_if_modified(|now| !std::mem::replace(now, true));
     }
 
     /// Whether its accept loops ended by themselves, which a broken socket makes them do.
@@ -216,12 +211,10 @@ fn share_out(
     gateway: &Arc<GatewayMetrics>,
 ) -> (BoundPort, Vec<Share>) {
     let (stage_sender, stage) = watch::channel(Stage::Open);
-    let (shutdown_sender, shutdown) = watch::channel(false);
     let (accepting, closed) = mpsc::channel(1);
     let leaving = Arc::new(AtomicBool::new(false));
     let signals = Signals {
         stage,
-        shutdown,
         leaving: Arc::clone(&leaving),
     };
     let metrics = gateway.port(key);
@@ -240,7 +233,6 @@ fn share_out(
     let bound = BoundPort {
         addresses,
         stage: stage_sender,
-        shutdown: shutdown_sender,
         leaving,
         accepting: closed,
         metrics,

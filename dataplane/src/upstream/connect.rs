@@ -1,4 +1,4 @@
-//! Connecting to a backend for a stream of bytes (TLSRoute, TCPRoute).
+//! Connecting to a backend.
 
 use std::io;
 use std::net::SocketAddr;
@@ -81,7 +81,7 @@ async fn attempt(pick: &Pick) -> Result<Duplex, FailedAttempt> {
 
 /// Why there is no TCP connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreached {
+pub(crate) enum Unreached {
     /// It took longer than [`limits::CONNECT_TIMEOUT`].
     #[error("no answer in time")]
     Timeout,

@@ -25,11 +25,8 @@ pub(crate) mod clients;
 mod config;
 mod endpoint;
 pub(crate) mod failure;
-pub(crate) mod idle;
 mod names;
-mod pump;
 mod roots;
-pub(crate) mod transport;
 mod verifier;
 
 use crate::limits;

@@ -41,7 +41,7 @@ async fn bodies_without_one_clear_length_are_refused() {
         ("Transfer-Encoding: gzip, chunked", 501),
         ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", 501),
         ("Transfer-Encoding: identity,chunked", 501),
-        ("Transfer-Encoding: chunked,chunked", 501),
+        ("Transfer-Encoding: chunked,chunked", 400),
     ];
     for (framing, expected) in cases {
         let mut connection = Connection::open(plane.at(80)).await;

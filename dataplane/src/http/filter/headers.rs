@@ -17,7 +17,7 @@ enum Edit {
     Remove(HeaderName),
 }
 
-/// A message's headers as this module needs them; also what pingora wraps around a `HeaderMap`.
+/// A message's headers as this module needs them.
 pub trait HeaderFields {
     /// Replaces every value of `name`.
     fn set(&mut self, name: &HeaderName, value: &HeaderValue);

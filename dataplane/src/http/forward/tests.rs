@@ -1,38 +1,5 @@
-use http::Method;
-
 use super::*;
-
-fn request(target: &str, host: Option<&str>) -> RequestHeader {
-    let mut request = RequestHeader::build(Method::GET, target.as_bytes(), None).unwrap();
-    if let Some(host) = host {
-        request.insert_header(header::HOST, host).unwrap();
-    }
-    request
-}
-
-#[test]
-fn absolute_form_becomes_origin_form() {
-    let cases = [
-        ("/a?b", Some("h"), Ok(("/a?b", "h"))),
-        ("*", Some("h"), Ok(("*", "h"))),
-        ("http://h/a?b", None, Ok(("/a?b", "h"))),
-        ("https://h:8443", Some("h:8443"), Ok(("/", "h:8443"))),
-        ("http://h?b", None, Ok(("/?b", "h"))),
-        ("ftp://h/a", Some("h"), Err(Refusal::BadTarget)),
-        ("h/a", Some("h"), Err(Refusal::BadTarget)),
-        ("a:b", Some("h"), Err(Refusal::BadTarget)),
-    ];
-    for (target, host, expected) in cases {
-        let mut request = request(target, host);
-        let result = to_origin_form(&mut request).map(|()| {
-            let path = String::from_utf8(request.raw_path().to_vec()).unwrap();
-            let host = request.headers[header::HOST].to_str().unwrap().to_owned();
-            (path, host)
-        });
-        let expected = expected.map(|(path, host)| (path.to_owned(), host.to_owned()));
-        assert_eq!(result, expected, "{target}");
-    }
-}
+use crate::http::message::testing::{names, request, response};
 
 #[test]
 fn the_peer_is_appended_to_those_before_it() {
@@ -57,30 +24,50 @@ fn the_peer_is_appended_to_those_before_it() {
 
 #[test]
 fn nominated_headers_go_but_framing_stays() {
-    let mut response = ResponseHeader::build(200, None).unwrap();
-    let connection = "close, X-One , content-length,transfer-encoding, bad name";
-    for (name, value) in [
+    let connection = "close, X-One , content-length,transfer-encoding, bad name, host";
+    let fields = [
         ("connection", connection),
         ("x-one", "1"),
         ("x-two", "2"),
         ("content-length", "3"),
         ("keep-alive", "timeout=1"),
-    ] {
-        response.append_header(name, value).unwrap();
-    }
-    strip_hop_by_hop(&mut response, Trailers::Dropped);
-    let mut names: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
-    names.sort_unstable();
-    assert_eq!(names, ["connection", "content-length", "x-two"]);
+    ];
+    let mut response = response(200, &fields);
+    strip_answer(&mut response, Trailers::Dropped);
+    assert_eq!(names(&response.headers), ["content-length", "x-two"]);
+    let mut request = request("GET", "/", &fields);
+    strip_request(&mut request.headers, Through::Nothing);
+    assert_eq!(names(&request.headers), ["content-length", "x-two"]);
 }
 
 #[test]
 fn a_tunnels_answer_is_left_alone() {
-    let mut response = ResponseHeader::build(101, None).unwrap();
-    response.append_header("connection", "upgrade").unwrap();
-    response.append_header("upgrade", "websocket").unwrap();
-    strip_hop_by_hop(&mut response, Trailers::Dropped);
+    let mut response = response(101, &[("connection", "upgrade"), ("upgrade", "websocket")]);
+    strip_answer(&mut response, Trailers::Dropped);
     assert_eq!(response.headers.len(), 2);
+}
+
+#[test]
+fn of_what_is_for_one_connection_only_what_is_said_goes_through() {
+    let fields = [
+        ("connection", "upgrade, te, http2-settings"),
+        ("upgrade", "websocket"),
+        ("http2-settings", "x"),
+        ("te", "Trailers"),
+        ("proxy-authorization", "x"),
+    ];
+    for (through, left) in [
+        (Through::Nothing, &[][..]),
+        (Through::Upgrade, &["connection", "upgrade"]),
+        (Through::Te, &["te"]),
+    ] {
+        let mut request = request("GET", "/", &fields);
+        strip_request(&mut request.headers, through);
+        assert_eq!(names(&request.headers), left, "{through:?}");
+    }
+    let mut request = request("GET", "/", &[("te", "gzip, trailers")]);
+    strip_request(&mut request.headers, Through::Te);
+    assert!(request.headers.is_empty());
 }
 
 #[test]
@@ -91,17 +78,13 @@ fn what_frames_no_answer_is_taken_out() {
         (204, Trailers::Dropped, &[]),
         (304, Trailers::Dropped, &["content-length"]),
     ] {
-        let mut response = ResponseHeader::build(status, None).unwrap();
-        for (name, value) in [
+        let fields = [
             ("te", "gzip"),
             ("trailer", "x-sum"),
             ("content-length", "5"),
-        ] {
-            response.append_header(name, value).unwrap();
-        }
-        strip_hop_by_hop(&mut response, trailers);
-        let mut names: Vec<_> = response.headers.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        assert_eq!(names, left, "{status} {trailers:?}");
+        ];
+        let mut response = response(status, &fields);
+        strip_answer(&mut response, trailers);
+        assert_eq!(names(&response.headers), left, "{status} {trailers:?}");
     }
 }

@@ -1,77 +1,36 @@
+use http::{HeaderName, HeaderValue, Version};
+
 use super::*;
-
-fn post(version: Version, headers: &[(&'static str, &str)]) -> RequestHeader {
-    let mut request = RequestHeader::build(Method::POST, b"/", None).unwrap();
-    request.set_version(version);
-    for (name, value) in headers {
-        request.append_header(*name, *value).unwrap();
-    }
-    request
-}
-
-#[test]
-fn a_content_length_is_found_in_the_raw_head_only_beside_transfer_encoding() {
-    let chunked = post(Version::HTTP_11, &[("transfer-encoding", "chunked")]);
-    let plain = post(Version::HTTP_11, &[]);
-    let with = b"POST / HTTP/1.1\r\ncONTENT-lENGTH : 3\r\n\r\n";
-    let without = b"POST /content-length HTTP/1.1\r\nx-content-length: 3\r\n\r\n";
-    assert_eq!(check_framing(&chunked, with), Err(Refusal::AmbiguousLength));
-    assert_eq!(check_framing(&chunked, without), Ok(()));
-    assert_eq!(check_framing(&plain, with), Ok(()));
-}
-
-#[test]
-fn a_body_has_one_length_or_is_chunked_and_nothing_else() {
-    let repeated = Err(Refusal::RepeatedLength);
-    let unknown = Err(Refusal::UnknownCoding);
-    let cases: &[(&[(&str, &str)], _)] = &[
-        (&[], Ok(())),
-        (&[("content-length", "4")], Ok(())),
-        (&[("content-length", "4, 4")], repeated),
-        (
-            &[("content-length", "4"), ("content-length", "4")],
-            repeated,
-        ),
-        (&[("transfer-encoding", "chunked")], Ok(())),
-        (&[("transfer-encoding", "Chunked")], Ok(())),
-        (&[("transfer-encoding", "gzip, chunked")], unknown),
-        (&[("transfer-encoding", "identity,chunked")], unknown),
-        (&[("transfer-encoding", "chunked,chunked")], unknown),
-        (
-            &[
-                ("transfer-encoding", "gzip"),
-                ("transfer-encoding", "chunked"),
-            ],
-            unknown,
-        ),
-    ];
-    for (headers, expected) in cases {
-        let request = post(Version::HTTP_11, headers);
-        assert_eq!(check(&request, Some(b"")), *expected, "{headers:?}");
-    }
-}
+use crate::http::message::testing::request;
 
 #[test]
 fn an_asterisk_is_for_options() {
-    let mut request = RequestHeader::build(Method::GET, b"*", None).unwrap();
-    assert_eq!(check(&request, None), Err(Refusal::BadTarget));
-    request.set_method(Method::OPTIONS);
-    assert_eq!(check(&request, None), Ok(()));
+    let mut request = request("GET", "*", &[]);
+    assert_eq!(check(&request), Err(Refusal::BadTarget));
+    request.method = Method::OPTIONS;
+    assert_eq!(check(&request), Ok(()));
 }
 
 #[test]
-fn cookies_of_http2_become_one_and_others_stay() {
-    let crumbs = [("cookie", "a=1"), ("cookie", "b=2; c=3"), ("cookie", "d")];
-    let all = ["a=1", "b=2; c=3", "d"];
-    for (version, headers, expected) in [
-        (Version::HTTP_2, &crumbs[..], &["a=1; b=2; c=3; d"][..]),
-        (Version::HTTP_2, &crumbs[..1], &all[..1]),
-        (Version::HTTP_2, &[], &[]),
-        (Version::HTTP_11, &crumbs, &all),
-    ] {
-        let mut request = post(version, headers);
-        join_cookies(&mut request);
-        let got: Vec<_> = request.headers.get_all("cookie").iter().collect();
-        assert_eq!(got, expected, "{version:?}");
+fn what_is_too_big_is_refused_by_its_kind() {
+    let long = format!("/{}", "x".repeat(limits::MAX_URI));
+    assert_eq!(
+        check(&request("GET", &long, &[])),
+        Err(Refusal::TargetTooLong)
+    );
+    let mut many = request("GET", "/", &[]);
+    for number in 0..=limits::MAX_HEADERS {
+        let name = HeaderName::try_from(format!("x-{number}")).unwrap();
+        many.headers.insert(name, HeaderValue::from_static("1"));
+    }
+    assert_eq!(check(&many), Err(Refusal::HeadersTooLarge));
+}
+
+#[test]
+fn a_tunnel_through_us_is_refused_over_every_version() {
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let mut request = request("CONNECT", "/", &[]);
+        request.version = version;
+        assert_eq!(check(&request), Err(Refusal::Connect));
     }
 }

@@ -1,50 +1,33 @@
 //! One copy, from connecting to the end of its answer.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::StatusCode;
-use pingora_core::protocols::http::client::HttpSession;
-use pingora_core::protocols::http::{HttpTask, v1, v2};
-use pingora_core::upstreams::peer::HttpPeer;
-use pingora_http::RequestHeader;
-use portcullis_ir::filter::HttpScheme;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
-use super::head::{Body, for_http1, for_http2};
 use super::tee::{Branch, Chunk};
 use super::{Mirrors, count_copy, count_loss};
+use crate::http::attempt::Reused;
+use crate::http::backend::Backend;
+use crate::http::deadline::Timer;
+use crate::http::message::{BackendEnd, BackendError, Frame, RequestHead, Rest};
 use crate::http::spot::Spot;
 use crate::limits;
 use crate::metrics::MirrorLoss;
-use crate::upstream::cluster::Cluster;
-use crate::upstream::peer::{self, Exchange};
-use crate::upstream::tls::transport::Attempt;
-
-/// How long a copy's backend is waited for while pingora waits; the rest is done here.
-const PATIENCE: Exchange = Exchange {
-    connect: limits::CONNECT_TIMEOUT,
-    silence: None,
-};
+use crate::upstream::cluster::{Cluster, Pick};
+use crate::upstream::pool::Precaution;
 
 /// A copy on its way.
 pub(super) struct Sending {
     pub(super) mirrors: Arc<Mirrors>,
     pub(super) cluster: Arc<Cluster>,
-    pub(super) head: RequestHeader,
-    pub(super) body: Body,
+    pub(super) head: RequestHead,
+    /// The body, as the client sends it; `None` if there is none.
+    pub(super) body: Option<Branch>,
     pub(super) spot: Arc<Spot>,
-}
-
-/// How far the two sides of a copy are.
-#[derive(Clone, Copy, Debug, Default)]
-struct Progress {
-    sent: bool,
-    /// The head of the answer has been read.
-    answered: bool,
-    /// Nothing of the answer is to come.
-    read: bool,
-    /// Bytes of the answer's body.
-    bytes: usize,
 }
 
 impl Sending {
@@ -67,104 +50,60 @@ impl Sending {
         // BackendRef" (`HTTPRequestMirrorFilter.BackendRef`)
         let pick = self.cluster.next(&[]).await;
         let pick = pick.ok_or(MirrorLoss::NoEndpoints)?;
-        let scheme = match pick.tls {
-            Some(_) => HttpScheme::Https,
-            None => HttpScheme::Http,
-        };
         for _ in 0..limits::MIRROR_ATTEMPTS {
-            let over_tls = Attempt::new(&pick, &self.mirrors.idle);
-            let peer = *peer::peer(&pick, PATIENCE, over_tls.clone());
-            let got = self.mirrors.connector.get_http_session(&peer).await;
-            let (session, reused) = got.map_err(|_| MirrorLoss::ConnectFailed)?;
-            let reused = reused || over_tls.as_ref().is_some_and(|attempt| attempt.is_reused());
-            let progress = self.over(session, &peer, scheme).await?;
-            if let Some(attempt) = over_tls {
-                attempt.finish();
-            }
+            let (backend, reused) = self.reach(&pick).await?;
+            let progress = self.over(backend, &pick).await?;
             if progress.answered {
                 return Ok(());
             }
             // A pooled connection may have died in the meantime. A body cannot be sent twice.
-            if !reused || matches!(self.body, Body::Following(_)) {
+            if reused == Reused::No || self.body.is_some() {
                 break;
             }
         }
         Err(MirrorLoss::Failed)
     }
 
+    async fn reach(&self, pick: &Pick) -> Result<(Backend, Reused), MirrorLoss> {
+        let pool = &self.mirrors.pool;
+        if let Some(backend) = pool.take(pick, Precaution::Look) {
+            return Ok((backend, Reused::Yes));
+        }
+        let connected = pool.connect(pick).await;
+        let backend = connected.map_err(|_| MirrorLoss::ConnectFailed)?;
+        Ok((backend, Reused::No))
+    }
+
     /// Over one connection, which is kept if it can be.
-    async fn over(
-        &mut self,
-        mut session: HttpSession,
-        peer: &HttpPeer,
-        scheme: HttpScheme,
-    ) -> Result<Progress, MirrorLoss> {
-        session.set_write_timeout(Some(limits::MIRROR_TIMEOUT));
-        let mut progress = Progress::default();
-        let outcome = self.talk(&mut session, scheme, &mut progress).await;
-        let is_whole = outcome.is_ok() && progress.sent && progress.read;
-        if !is_whole {
-            session.shutdown().await;
-        }
-        // Over HTTP/2 the shutdown is the stream's. The pool would keep a connection for ever that
-        // a stream was not given back to.
-        if is_whole || matches!(session, HttpSession::H2(_)) {
-            let idle = Some(limits::BACKEND_KEEP_ALIVE);
-            let connector = &self.mirrors.connector;
-            connector.release_http_session(session, peer, idle).await;
-        }
+    async fn over(&mut self, backend: Backend, pick: &Pick) -> Result<Progress, MirrorLoss> {
+        let mut talk = Talk::begin(backend, &self.head, self.body.as_mut());
+        let outcome = poll_fn(|cx| talk.poll(cx)).await;
+        let Talk {
+            backend, progress, ..
+        } = talk;
         match outcome {
-            Ok(()) | Err(Trouble::Connection) => Ok(progress),
-            Err(Trouble::Lost(_)) if progress.answered => Ok(progress),
-            Err(Trouble::Lost(loss)) => Err(loss),
+            Ok(()) => {
+                if let Backend::H1(connection) = backend {
+                    self.mirrors.pool.keep(pick, connection);
+                }
+                Ok(progress)
+            }
+            Err(Trouble::Lost(loss)) if !progress.answered => Err(loss),
+            Err(Trouble::Lost(_) | Trouble::Connection) => Ok(progress),
         }
     }
+}
 
-    async fn talk(
-        &mut self,
-        session: &mut HttpSession,
-        scheme: HttpScheme,
-        progress: &mut Progress,
-    ) -> Result<(), Trouble> {
-        self.begin(session, scheme).await?;
-        if let Body::Following(branch) = &mut self.body {
-            let overflow = branch.overflow();
-            tokio::select! {
-                sent = send_body(session, branch, progress) => sent?,
-                () = overflow => return Err(Trouble::Lost(MirrorLoss::Slow)),
-            }
-        } else {
-            session.finish_request_body().await?;
-        }
-        progress.sent = true;
-        let rest = async {
-            while !progress.read && progress.bytes <= limits::MIRROR_ANSWER {
-                read(session, progress).await?;
-            }
-            Ok(())
-        };
-        timeout(limits::MIRROR_TIMEOUT, rest)
-            .await
-            .map_err(|_| Trouble::Lost(MirrorLoss::Timeout))?
-    }
-
-    async fn begin(&self, session: &mut HttpSession, scheme: HttpScheme) -> Result<(), Trouble> {
-        let bad = || Trouble::Lost(MirrorLoss::BadRequest);
-        let head = self.head.clone();
-        match session {
-            HttpSession::H1(http1) => {
-                let head = for_http1(head, &self.body).ok_or_else(bad)?;
-                http1.write_request_header(Box::new(head)).await?;
-            }
-            HttpSession::H2(http2) => {
-                let head = for_http2(head, scheme).ok_or_else(bad)?;
-                let is_whole = matches!(self.body, Body::None);
-                http2.write_request_header(Box::new(head), is_whole)?;
-            }
-            HttpSession::Custom(()) => return Err(bad()),
-        }
-        Ok(())
-    }
+/// How far the two sides of a copy are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    sent: bool,
+    /// The head of the answer has been read.
+    answered: bool,
+    /// Nothing of the answer is to come.
+    read: bool,
+    /// Bytes of the answer's body.
+    bytes: usize,
 }
 
 /// Why a copy goes no further.
@@ -174,81 +113,128 @@ enum Trouble {
     Lost(MirrorLoss),
 }
 
-impl From<Box<pingora_error::Error>> for Trouble {
-    fn from(_: Box<pingora_error::Error>) -> Self {
+impl From<BackendError> for Trouble {
+    fn from(_: BackendError) -> Self {
         Self::Connection
     }
 }
 
-/// Sends the body as it comes, and reads what the backend says meanwhile.
-async fn send_body(
-    session: &mut HttpSession,
-    branch: &mut Branch,
-    progress: &mut Progress,
-) -> Result<(), Trouble> {
-    loop {
-        let chunk = tokio::select! {
-            chunk = branch.next() => chunk,
-            done = read(session, progress), if !progress.read => {
-                done?;
-                continue;
-            }
+/// The exchange of a copy for an answer that nobody wants.
+struct Talk<'t> {
+    backend: Backend,
+    body: Option<&'t mut Branch>,
+    progress: Progress,
+    is_flushed: bool,
+    timer: Timer,
+    /// When the backend must have taken what waits for it or, once it has all, have answered.
+    until: Option<Instant>,
+}
+
+impl<'t> Talk<'t> {
+    fn begin(mut backend: Backend, head: &RequestHead, body: Option<&'t mut Branch>) -> Self {
+        let rest = match body {
+            Some(_) => Rest::More,
+            None => Rest::Nothing,
         };
-        match chunk {
-            Some(Chunk::Data(data)) => session.write_request_body(data, false).await?,
-            Some(Chunk::End) => break,
-            None => return Err(Trouble::Lost(branch.loss())),
+        backend.send_head(head, rest);
+        Self {
+            backend,
+            progress: Progress {
+                sent: body.is_none(),
+                ..Progress::default()
+            },
+            body,
+            is_flushed: false,
+            timer: Timer::default(),
+            until: None,
         }
     }
-    session.finish_request_body().await?;
-    Ok(())
-}
 
-/// Reads the next part of the answer. May be dropped half-way.
-async fn read(session: &mut HttpSession, progress: &mut Progress) -> Result<(), Trouble> {
-    match session {
-        HttpSession::H1(http1) => read_http1(http1, progress).await,
-        HttpSession::H2(http2) => read_http2(http2, progress).await,
-        HttpSession::Custom(()) => Err(Trouble::Connection),
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+        if let Poll::Ready(sent) = self.poll_send(cx) {
+            sent?;
+        }
+        while !self.progress.read && self.progress.bytes <= limits::MIRROR_ANSWER {
+            let Poll::Ready(read) = self.poll_read(cx) else {
+                break;
+            };
+            read?;
+        }
+        let is_enough = self.progress.read || self.progress.bytes > limits::MIRROR_ANSWER;
+        if is_enough && self.progress.sent && self.is_flushed {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(body) = self.body.as_deref_mut().filter(|_| !self.progress.sent)
+            && body.poll_overflow(cx).is_ready()
+        {
+            return Poll::Ready(Err(Trouble::Lost(MirrorLoss::Slow)));
+        }
+        let Some(until) = self.until else {
+            return Poll::Pending;
+        };
+        ready!(self.timer.poll_at(until, cx));
+        Poll::Ready(Err(Trouble::Lost(MirrorLoss::Timeout)))
     }
-}
 
-async fn read_http1(
-    http1: &mut v1::client::HttpSession,
-    progress: &mut Progress,
-) -> Result<(), Trouble> {
-    match http1.read_response_task().await? {
-        HttpTask::Header(head, is_whole) => {
+    /// Ready when all is sent, or when there is no use in going on.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+        while !self.progress.sent {
+            self.limit();
+            ready!(self.backend.poll_ready(cx))?;
+            let Some(body) = self.body.as_deref_mut() else {
+                break;
+            };
+            let Poll::Ready(chunk) = body.poll_next(cx) else {
+                break;
+            };
+            match chunk {
+                Some(Chunk::Data(data)) => self.backend.send_data(data, Rest::More),
+                Some(Chunk::End) => {
+                    self.backend.send_data(Bytes::new(), Rest::Nothing);
+                    self.progress.sent = true;
+                }
+                None => return Poll::Ready(Err(Trouble::Lost(body.loss()))),
+            }
+            self.is_flushed = false;
+            self.until = None;
+        }
+        if !self.is_flushed {
+            self.limit();
+            ready!(self.backend.poll_flush(cx))?;
+            self.is_flushed = true;
+            self.until = None;
+        }
+        // A client may take its time for the rest; the backend may not for its answer.
+        if self.progress.sent {
+            self.limit();
+        } else {
+            self.until = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn limit(&mut self) {
+        (self.until).get_or_insert_with(|| Instant::now() + limits::MIRROR_TIMEOUT);
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+        if !self.progress.answered {
+            let head = ready!(self.backend.poll_head(cx))?;
             // Nothing was asked for that it could switch to.
             if head.status == StatusCode::SWITCHING_PROTOCOLS {
-                return Err(Trouble::Connection);
+                return Poll::Ready(Err(Trouble::Connection));
             }
-            progress.answered |= !head.status.is_informational();
-            progress.read = is_whole;
+            self.progress.answered = !head.status.is_informational();
+            self.progress.read = self.progress.answered && self.backend.answer_is_over();
+            return Poll::Ready(Ok(()));
         }
-        HttpTask::Body(data, is_last) => {
-            progress.bytes += data.map_or(0, |data| data.len());
-            progress.read = is_last;
+        match ready!(self.backend.poll_frame(cx)).transpose()? {
+            Some(Frame::Data(data)) => {
+                self.progress.bytes += data.len();
+                self.progress.read = self.backend.answer_is_over();
+            }
+            Some(Frame::Trailers(_)) | None => self.progress.read = true,
         }
-        HttpTask::Trailer(_) | HttpTask::Done => progress.read = true,
-        HttpTask::UpgradedBody(..) | HttpTask::Failed(_) => return Err(Trouble::Connection),
+        Poll::Ready(Ok(()))
     }
-    Ok(())
-}
-
-async fn read_http2(
-    http2: &mut v2::client::Http2Session,
-    progress: &mut Progress,
-) -> Result<(), Trouble> {
-    if http2.response_header().is_none() {
-        http2.read_response_header().await?;
-        progress.answered = true;
-        progress.read = http2.response_finished();
-        return Ok(());
-    }
-    match http2.read_response_body().await? {
-        Some(data) => progress.bytes += data.len(),
-        None => progress.read = true,
-    }
-    Ok(())
 }

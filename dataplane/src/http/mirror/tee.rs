@@ -1,10 +1,12 @@
 //! A request's body on its way to several receivers, of whom none can hold up the request.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, futures::OwnedNotified, mpsc};
 
 use crate::limits;
 use crate::metrics::MirrorLoss;
@@ -13,11 +15,6 @@ use crate::metrics::MirrorLoss;
 #[derive(Default)]
 pub(crate) struct Tee {
     branches: Vec<Sender>,
-    /// How much of the body the attempt under way has read.
-    position: usize,
-    /// How much of it has been passed on.
-    passed: usize,
-    has_ended: bool,
 }
 
 /// The way to one copy.
@@ -30,6 +27,7 @@ struct Sender {
 pub(super) struct Branch {
     chunks: mpsc::Receiver<Chunk>,
     queue: Arc<Queue>,
+    overflow: Pin<Box<OwnedNotified>>,
 }
 
 /// A part of a body.
@@ -47,7 +45,7 @@ struct Queue {
     all: Arc<AtomicUsize>,
     /// Whether it got too much.
     is_full: AtomicBool,
-    overflow: Notify,
+    overflow: Arc<Notify>,
 }
 
 impl Queue {
@@ -88,13 +86,18 @@ impl Tee {
             bytes: AtomicUsize::new(0),
             all,
             is_full: AtomicBool::new(false),
-            overflow: Notify::new(),
+            overflow: Arc::default(),
         });
         self.branches.push(Sender {
             chunks: sender,
             queue: Arc::clone(&queue),
         });
-        Branch { chunks, queue }
+        let overflow = Box::pin(Arc::clone(&queue.overflow).notified_owned());
+        Branch {
+            chunks,
+            queue,
+            overflow,
+        }
     }
 
     /// Whether no copy waits for a body.
@@ -102,25 +105,15 @@ impl Tee {
         self.branches.is_empty()
     }
 
-    /// The body is read from its beginning: the request is tried again.
-    pub(crate) fn restart(&mut self) {
-        self.position = 0;
+    /// Passes on what was read. Copies that do not keep up are lost.
+    pub(crate) fn pass(&mut self, data: &Bytes) {
+        self.branches.retain(|branch| branch.data(data.clone()));
     }
 
-    /// Passes on what was read, except for what an earlier attempt read already. Copies that do not
-    /// keep up are lost.
-    pub(crate) fn pass(&mut self, data: Option<&Bytes>, is_last: bool) {
-        let read = data.map_or(0, Bytes::len);
-        let known = self.passed.saturating_sub(self.position).min(read);
-        self.position += read;
-        self.passed = self.passed.max(self.position);
-        if let Some(data) = data.filter(|_| known < read) {
-            let news = data.slice(known..);
-            self.branches.retain(|branch| branch.data(news.clone()));
-        }
-        if is_last && self.position == self.passed && !self.has_ended {
-            self.has_ended = true;
-            self.branches.retain(|branch| branch.chunk(Chunk::End));
+    /// The body has been read to its end.
+    pub(crate) fn end(self) {
+        for branch in self.branches {
+            branch.chunk(Chunk::End);
         }
     }
 }
@@ -154,21 +147,20 @@ impl Sender {
 
 impl Branch {
     /// The next part; `None` if there is no use in going on.
-    pub(super) async fn next(&mut self) -> Option<Chunk> {
-        let chunk = self.chunks.recv().await;
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        let chunk = ready!(self.chunks.poll_recv(cx));
         if let Some(Chunk::Data(data)) = &chunk {
             self.queue.gives(data.len());
         }
-        chunk.filter(|_| !self.queue.is_full.load(Ordering::Relaxed))
+        Poll::Ready(chunk.filter(|_| !self.queue.is_full.load(Ordering::Relaxed)))
     }
 
     /// Ready when the copy did not keep up, whatever it waits for.
-    pub(super) fn overflow(&self) -> impl Future<Output = ()> + use<> {
-        let queue = Arc::clone(&self.queue);
-        async move { queue.overflow.notified().await }
+    pub(super) fn poll_overflow(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.overflow.as_mut().poll(cx)
     }
 
-    /// Why [`Branch::next`] answered `None`.
+    /// Why [`Branch::poll_next`] answered `None`.
     pub(super) fn loss(&self) -> MirrorLoss {
         if self.queue.is_full.load(Ordering::Relaxed) {
             MirrorLoss::Slow

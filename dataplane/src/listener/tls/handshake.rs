@@ -22,9 +22,9 @@ use crate::access_log::Protocol;
 use crate::limits;
 use crate::listener::accept::{Entrance, serve_http};
 use crate::listener::connection::{Connection, HttpVersion, TlsSession};
+use crate::listener::linger::linger;
 use crate::listener::sni::foreign::{self, ForeignHello};
 use crate::listener::sni::{self, Hello, HelloError};
-use crate::listener::stream::{self, Transport};
 use crate::state::{self, Live};
 use crate::stream::choose::{Refused, Target, choose as choose_target};
 use crate::stream::duplex::Duplex;
@@ -35,7 +35,7 @@ use crate::stream::socket::Socket;
 /// A connection whose listener is known, and on which TLS has begun if it ends here.
 enum Arrived {
     Http {
-        stream: Box<TlsStream<TcpStream>>,
+        stream: Box<TlsStream<Socket>>,
         listener: ListenerId,
         terminator: Arc<Terminator>,
     },
@@ -74,9 +74,9 @@ pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &En
                 _ => HttpVersion::Http1,
             };
             let tls = tls_session(session, listener, terminator, server_name);
-            let connection = Connection::new(entrance, peer, Some(tls), version);
-            let transport = Transport::Tls(stream);
-            serve_http(transport, BytesMut::new(), connection, entrance).await;
+            let connection = Connection::new(entrance, peer, Some(tls));
+            let stream = Duplex::Tls(Box::new((*stream).into()));
+            serve_http(stream, BytesMut::new(), version, connection, entrance).await;
         }
         Ok(Arrived::Bytes { client, chosen }) => {
             let arrival = arrival(at, peer, &client, server_name);
@@ -160,7 +160,7 @@ async fn arrive(
     let chosen = choose(&live.load(), entrance, server_name.as_deref());
     match chosen {
         Ok(Chosen::Http(listener, terminator)) => Ok(Arrived::Http {
-            stream: Box::new(finish(*accepted, stream, &terminator).await?),
+            stream: Box::new(finish(*accepted, Socket::new(stream), &terminator).await?),
             listener,
             terminator,
         }),
@@ -322,7 +322,7 @@ async fn finish<IO: AsyncRead + AsyncWrite + Unpin>(
             // A TLS 1.3 client is done before its certificate is refused, and its request may be
             // on the way: it must still learn why.
             let _ = stream.shutdown().await;
-            stream::linger(&mut stream).await;
+            linger(&mut stream).await;
             Err(HandshakeFailure::of(&error, terminator))
         }
     }

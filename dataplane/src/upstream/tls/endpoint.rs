@@ -18,8 +18,7 @@ use crate::limits;
 pub(crate) struct Endpoint {
     /// Tells its connections from those of every other endpoint, and from those under every other
     /// configuration, that this process ever has.
-    pub(super) id: u64,
-    pub(super) address: SocketAddr,
+    pub(crate) id: u64,
     /// The backend's, with sessions of its own.
     pub(super) config: Option<Arc<ClientConfig>>,
 }
@@ -46,7 +45,6 @@ impl Endpoints {
         };
         let endpoint = Arc::new(Endpoint {
             id: next_id(),
-            address,
             config: config.map(own_sessions),
         });
         known.insert(address, Arc::clone(&endpoint));

@@ -1,5 +1,4 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
-use pingora_http::{RequestHeader, ResponseHeader};
 use portcullis_ir::filter::{self, Header};
 
 use super::{HeaderEdits, HeaderFields};
@@ -169,19 +168,6 @@ fn edits_give_what_the_spec_shows() {
 
         let mut map = HeaderMap::new();
         run(case, &mut map);
-        assert_eq!(joined(&map), expected, "{}: http", case.name);
-
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        run(case, &mut request);
-        assert_eq!(joined(&request.headers), expected, "{}: request", case.name);
-
-        let mut response = ResponseHeader::build(200, None).unwrap();
-        run(case, &mut response);
-        assert_eq!(
-            joined(&response.headers),
-            expected,
-            "{}: response",
-            case.name
-        );
+        assert_eq!(joined(&map), expected, "{}", case.name);
     }
 }
