@@ -8,7 +8,7 @@ import time
 import routes
 
 # A proxy with 5,000 routes takes a while to have them, in seconds.
-PATIENCE = 120
+PATIENCE = 300
 
 
 class Wrong(Exception):

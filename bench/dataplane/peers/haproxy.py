@@ -61,11 +61,10 @@ def _configuration(setting, pem):
     )
     return f"""global
     nbthread {setting.workers}
-    maxconn 25000
+    maxconn 12000
     # Two descriptors for each would be more than a shell may allow; idle connections need one.
     no strict-limits
     stats socket {folder}/socket level admin
-    tune.ssl.cachesize 100000
 defaults
     mode http
     timeout connect 5s
