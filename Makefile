@@ -28,8 +28,8 @@ bless: ## Accept what golden tests print now, and remake docs/features.md; look 
 audit: ## Known vulnerabilities in dependencies (fetches the RustSec database)
 	. hack/versions && "$$cargo_deny" --workspace check advisories
 
-hotspots: ## Where the CPU time goes under load, by perf (TARGET="portcullis http 1")
-	python3 bench/hotspots.py $(TARGET)
+hotspots: ## Where the CPU time goes under load, by perf, after `make bench` (TARGET="portcullis http-1k")
+	python3 bench/dataplane/hotspots.py $(TARGET)
 
 bench: ## The data plane beside nginx, HAProxy, Envoy and bare pingora, into bench/results/ (QUICK=yes; see bench/README.md)
 	hack/deps bench
