@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -38,19 +39,33 @@ type Watch[T Watched] struct {
 	saw    func(T)
 	stop   func()
 	done   sync.WaitGroup
+	// last is the newest version of all that the watch has given; its own goroutine uses it alone.
+	last string
 }
 
 // StartWatch begins with what is there now and has the labels. status gives the part that writers of
 // statuses write; saw is called for every version, if it is not nil.
 func StartWatch[T Watched](ctx context.Context, source watcher, labels string, status func(T) any, saw func(T)) (*Watch[T], error) {
-	follow, err := source.Watch(ctx, metav1.ListOptions{LabelSelector: labels})
+	ctx, cancel := context.WithCancel(ctx)
+	options := metav1.ListOptions{LabelSelector: labels}
+	follow, err := source.Watch(ctx, options)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	w := &Watch[T]{seen: map[string]*Seen[T]{}, status: status, saw: saw, stop: follow.Stop}
+	w := &Watch[T]{seen: map[string]*Seen[T]{}, status: status, saw: saw, stop: cancel}
 	w.done.Go(func() {
-		for event := range follow.ResultChan() {
-			w.take(event)
+		defer cancel()
+		for {
+			for event := range follow.ResultChan() {
+				w.take(event)
+			}
+			// The API server ends watches, above all slow ones: the next goes on from the last version.
+			options.ResourceVersion = w.last
+			if follow, err = source.Watch(ctx, options); err != nil {
+				w.fail(err)
+				return
+			}
 		}
 	})
 	return w, nil
@@ -63,11 +78,10 @@ type watcher interface {
 func (w *Watch[T]) take(event watch.Event) {
 	object, ok := event.Object.(T)
 	if !ok {
-		w.mutex.Lock()
-		defer w.mutex.Unlock()
-		w.err = fmt.Errorf("the watch says %s: %+v", event.Type, event.Object)
+		w.fail(fmt.Errorf("the watch says %s: %+v", event.Type, event.Object))
 		return
 	}
+	w.last = object.GetResourceVersion()
 	if w.saw != nil {
 		w.saw(object)
 	}
@@ -83,6 +97,15 @@ func (w *Watch[T]) take(event watch.Event) {
 		seen.StatusWrites++
 	}
 	seen.Object, seen.status, seen.Deleted = object, string(text), event.Type == watch.Deleted
+}
+
+// fail notes what went wrong; that the watch was stopped is nothing wrong.
+func (w *Watch[T]) fail(err error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if !errors.Is(err, context.Canceled) {
+		w.err = err
+	}
 }
 
 // Await waits until enough says yes of all that was seen. It is asked every few milliseconds, and may
