@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode, Version};
-use tokio::io::AsyncReadExt;
 
 use super::body::{Body, BodyFault};
 use super::encode::{self, Answering, Receiver, Sending};
@@ -117,7 +116,8 @@ impl Connection {
         let goodbye = async {
             let ended = poll_fn(|cx| self.wire.poll_shutdown(cx)).await;
             if ended.is_ok() && !all_read {
-                swallow(self.wire.stream_mut()).await;
+                let mut left = limits::LINGER_BYTES;
+                poll_fn(|cx| self.wire.poll_swallow(&mut left, cx)).await;
             }
         };
         // Running out of time is one of the ways this is meant to end.
@@ -299,17 +299,6 @@ impl ClientEnd for Connection {
         self.wire.out.clear();
         self.persistence = After::Close;
         self.stage = Stage::Broken;
-    }
-}
-
-async fn swallow(stream: &mut Duplex) {
-    let mut swallowed = [0; 4096];
-    let mut total = 0;
-    while total < limits::LINGER_BYTES {
-        match stream.read(&mut swallowed).await {
-            Ok(0) | Err(_) => break,
-            Ok(read) => total += read,
-        }
     }
 }
 

@@ -75,6 +75,12 @@ impl Wire {
         expected: u64,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        if let Duplex::Plain(socket) = &self.stream
+            && socket.poll_readable(cx).is_pending()
+        {
+            self.rest();
+            return Poll::Pending;
+        }
         self.make_room(expected);
         let room = self.unread.capacity() - self.unread.len();
         let read = pin!(self.stream.read_buf(&mut self.unread)).poll(cx);
@@ -98,6 +104,17 @@ impl Wire {
         // Room for a fourth is enough: a buffer is used to its end before it is asked to be moved.
         if self.unread.capacity() - self.unread.len() < wanted / 4 {
             self.unread.reserve(wanted);
+        }
+    }
+
+    /// Reads until the end, and keeps nothing; not much more than `left` bytes.
+    pub(crate) fn poll_swallow(&mut self, left: &mut usize, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.unread.clear();
+            match ready!(self.poll_read(0, cx)) {
+                Ok(read) if read > 0 && read < *left => *left -= read,
+                Ok(_) | Err(_) => return Poll::Ready(()),
+            }
         }
     }
 

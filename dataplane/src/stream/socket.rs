@@ -56,6 +56,12 @@ impl Socket {
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Ready when there may be something to be read.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // A failure is something to be read too.
+        self.0.poll_read_ready(cx).map(|_| ())
+    }
+
     /// Reads what has come, whether the runtime knows of it or not.
     pub(crate) fn read_now(&self, into: &mut [u8]) -> io::Result<usize> {
         (&*SockRef::from(&*self.0)).read(into)

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use http::HeaderValue;
 use http::header;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
