@@ -80,8 +80,7 @@ impl Connection {
                 return Poll::Ready(Ok(Some(arrived)));
             }
             match ready!(self.wire.poll_read(0, cx)) {
-                Ok(0) if self.is_idle() => return Poll::Ready(Ok(None)),
-                Err(_) if self.is_idle() => return Poll::Ready(Ok(None)),
+                Ok(0) | Err(_) if self.is_idle() => return Poll::Ready(Ok(None)),
                 Ok(0) => {
                     let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
                     return Poll::Ready(Err(HeadError::Gone(cut)));

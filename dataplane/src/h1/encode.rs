@@ -1,9 +1,10 @@
 //! Heads, chunks and trailers as bytes.
 
 use std::io::Write as _;
+use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::framing::has_no_body;
 use super::head::After;
@@ -115,7 +116,7 @@ pub(crate) fn response(
     }
     match answer.persistence {
         After::KeepAlive if sending != Sending::UntilClose => {
-            fields.line(b"connection", b"keep-alive")
+            fields.line(b"connection", b"keep-alive");
         }
         After::KeepAlive | After::Close => fields.line(b"connection", b"close"),
     }
@@ -143,6 +144,9 @@ pub(crate) fn interim(text: &mut Vec<u8>, head: &ResponseHead) {
 }
 
 fn status_line(text: &mut Vec<u8>, status: StatusCode) {
+    if status == StatusCode::OK {
+        return text.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    }
     text.extend_from_slice(b"HTTP/1.1 ");
     text.extend_from_slice(status.as_str().as_bytes());
     text.push(b' ');
@@ -193,6 +197,8 @@ impl<'a> FieldWriter<'a> {
         keep: impl Fn(&HeaderName) -> bool,
     ) -> bool {
         let mut has_length = false;
+        // Lines that follow each other as they came are written at once.
+        let mut run = 0..0;
         for (name, value) in headers {
             let is_length = *name == header::CONTENT_LENGTH;
             let is_framing = *name == header::TRANSFER_ENCODING
@@ -201,14 +207,22 @@ impl<'a> FieldWriter<'a> {
                 continue;
             }
             has_length |= is_length;
-            self.field(name, value);
+            match self.speller.line_of(name, value) {
+                Some(line) if line.start == run.end => run.end = line.end,
+                Some(line) => self.run(std::mem::replace(&mut run, line)),
+                None => {
+                    self.run(std::mem::take(&mut run));
+                    let name = self.speller.spell(name, value);
+                    self.line(name, value.as_bytes());
+                }
+            }
         }
+        self.run(run);
         has_length
     }
 
-    fn field(&mut self, name: &HeaderName, value: &HeaderValue) {
-        let name = self.speller.spell(name, value);
-        self.line(name, value.as_bytes());
+    fn run(&mut self, place: Range<usize>) {
+        self.text.extend_from_slice(self.speller.lines(place));
     }
 
     fn line(&mut self, name: &[u8], value: &[u8]) {

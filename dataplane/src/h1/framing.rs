@@ -278,9 +278,11 @@ mod tests {
 
     #[test]
     fn an_answer_ends_with_its_length_its_chunks_or_its_connection() {
+        type Expected = Result<(Framing, Length), FramingFault>;
+        type Case<'a> = (&'a [(&'a str, &'a str)], Version, u16, Method, Expected);
         let (old, new) = (Version::HTTP_10, Version::HTTP_11);
         let nothing = Ok((Framing::Length(0), Length::Nothing));
-        let cases: &[(&[(&str, &str)], Version, u16, Method, _)] = &[
+        let cases: &[Case<'_>] = &[
             (
                 &[],
                 new,

@@ -5,8 +5,8 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 
-use super::framing::{Fields, Framing};
-use super::names::{self, Case, Name, Names, Role};
+use super::framing::{Fields, Framing, FramingFault};
+use super::names::{self, Name, Names, Role};
 use super::target::{self, Target};
 use crate::http::message::{Arrived, Length, RequestHead, ResponseHead, Spelling};
 use crate::http::refusal::Refusal;
@@ -87,7 +87,7 @@ pub(crate) fn response(raw: &Bytes, method: &Method) -> Result<Response, &'stati
         hosts: _,
     } = read;
     let framing = fields.of_response(version, status, method);
-    let (framing, length) = framing.map_err(|fault| fault.text())?;
+    let (framing, length) = framing.map_err(FramingFault::text)?;
     Ok(Response {
         head: ResponseHead {
             status,
@@ -118,9 +118,9 @@ pub(crate) fn trailers(raw: &Bytes) -> Option<HeaderMap> {
     names::with(|names| {
         let mut trailers = HeaderMap::with_capacity(fields.len());
         for field in fields {
-            let (Name { name, .. }, value) = read_field(names, raw, field)?;
-            if may_trail(&name) {
-                trailers.try_append(name, value).ok()?;
+            let (Name { lower, role: _ }, value) = read_field(names, raw, field)?;
+            if may_trail(&lower) {
+                trailers.try_append(lower, value).ok()?;
             }
         }
         Some(trailers)
@@ -188,13 +188,9 @@ impl Read {
         let mut headers = HeaderMap::with_capacity(parsed.len() + ADDED);
         let mut fields = Fields::default();
         let mut hosts = Hosts::None;
-        let mut case = Case::Lower;
         names::with(|names| {
             for field in parsed {
                 let (named, value) = read_field(names, raw, field)?;
-                if named.case == Case::Other {
-                    case = Case::Other;
-                }
                 match named.role {
                     Role::Other => {}
                     Role::Length => fields.length(value.as_bytes()),
@@ -206,14 +202,11 @@ impl Read {
                         continue;
                     }
                 }
-                headers.try_append(named.name, value).ok()?;
+                headers.try_append(named.lower, value).ok()?;
             }
             Some(())
         })?;
-        let spelling = match (case, parsed.first()) {
-            (Case::Other, Some(first)) => lines(raw, first),
-            _ => Spelling::default(),
-        };
+        let spelling = (parsed.first()).map_or_else(Spelling::default, |first| lines(raw, first));
         Some(Self {
             headers,
             fields,

@@ -22,8 +22,8 @@ thread_local! {
 /// The name of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
-    pub(crate) name: HeaderName,
-    pub(crate) case: Case,
+    /// As the standards have it, in lower case.
+    pub(crate) lower: HeaderName,
     pub(crate) role: Role,
 }
 
@@ -39,15 +39,6 @@ pub(crate) enum Role {
     /// `Host`.
     Host,
     /// Nothing.
-    Other,
-}
-
-/// How a name was spelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Case {
-    /// As `HeaderName` has it.
-    Lower,
-    /// With a capital letter at least.
     Other,
 }
 
@@ -90,14 +81,9 @@ impl Names {
 
 impl Name {
     fn new(spelling: &[u8]) -> Option<Self> {
-        let case = if spelling.iter().any(u8::is_ascii_uppercase) {
-            Case::Other
-        } else {
-            Case::Lower
-        };
-        let name = HeaderName::from_bytes(spelling).ok()?;
-        let role = Role::of(&name);
-        Some(Self { name, case, role })
+        let lower = HeaderName::from_bytes(spelling).ok()?;
+        let role = Role::of(&lower);
+        Some(Self { lower, role })
     }
 }
 
@@ -155,11 +141,7 @@ mod tests {
         for _ in 0..2 {
             for spelling in spellings {
                 let found = names.find(spelling.as_bytes()).unwrap();
-                assert_eq!(found.name.as_str(), spelling.to_lowercase());
-                assert_eq!(
-                    found.case == Case::Lower,
-                    spelling == spelling.to_lowercase()
-                );
+                assert_eq!(found.lower.as_str(), spelling.to_lowercase());
             }
         }
     }
@@ -170,7 +152,7 @@ mod tests {
         for number in 0..2_000 {
             let spelling = format!("x-{number}-y");
             let found = names.find(spelling.as_bytes()).unwrap();
-            assert_eq!(found.name.as_str(), spelling);
+            assert_eq!(found.lower.as_str(), spelling);
         }
     }
 

@@ -85,22 +85,19 @@ fn split(target: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Whether `text` is a host with or without a port, and nothing else: `uri-host [ ":" port ]` (RFC
 /// 9110 section 7.2). An empty one is one here.
 pub(crate) fn is_host(text: &[u8]) -> bool {
-    let port = match text.first() {
-        Some(b'[') => {
-            let Some(end) = text.iter().position(|&byte| byte == b']') else {
-                return false;
-            };
-            let (address, port) = text.split_at(end + 1);
-            let inside = address.get(1..end).unwrap_or_default();
-            if inside.is_empty() || !inside.iter().all(|&byte| is_of_address(byte)) {
-                return false;
-            }
-            port
+    let port = if text.first() == Some(&b'[') {
+        let Some(end) = text.iter().position(|&byte| byte == b']') else {
+            return false;
+        };
+        let (address, port) = text.split_at(end + 1);
+        let inside = address.get(1..end).unwrap_or_default();
+        if inside.is_empty() || !inside.iter().all(|&byte| is_of_address(byte)) {
+            return false;
         }
-        _ => {
-            let end = (text.iter()).position(|&byte| !is_of_name(byte));
-            text.get(end.unwrap_or(text.len())..).unwrap_or_default()
-        }
+        port
+    } else {
+        let end = text.iter().position(|&byte| !is_of_name(byte));
+        text.get(end.unwrap_or(text.len())..).unwrap_or_default()
     };
     match port.split_first() {
         None => true,

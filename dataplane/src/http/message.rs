@@ -62,8 +62,7 @@ pub(crate) enum Length {
 /// How HTTP/1 wrote the names of a head's fields: HTTP/1 peers get them in the case in which they
 /// came.
 ///
-/// The field lines as they came, without the first line; empty if they came over HTTP/2, or if there
-/// is no upper case in any name.
+/// The field lines as they came, without the first line; empty if they came over HTTP/2.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spelling(pub(crate) Bytes);
 

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use super::*;
 
 /// What a body is made into: its data, and its trailers as text.
-type Decoded = Result<(Vec<u8>, Vec<(String, String)>, Vec<u8>), BodyFault>;
+type Decoded = Result<(Vec<u8>, Vec<Trailer>, Vec<u8>), BodyFault>;
+
+type Trailer = (String, String);
 
 /// Decodes what comes in `pieces`; what is left behind the body is the last part. `None`: it is not
 /// over.
@@ -83,8 +85,10 @@ fn oracle(body: &[u8]) -> Option<Decoded> {
         .map(|after| Ok((data, Vec::new(), after.to_vec())))
 }
 
+type Line<'a> = Result<&'a [u8], ()>;
+
 /// A line and what follows it; the line is an error if it ends with LF alone.
-fn line(bytes: &[u8]) -> Option<(Result<&[u8], ()>, &[u8])> {
+fn line(bytes: &[u8]) -> Option<(Line<'_>, &[u8])> {
     let end = bytes.iter().position(|&byte| byte == b'\n')?;
     let line = bytes[..end].strip_suffix(b"\r").ok_or(());
     Some((line, &bytes[end + 1..]))
@@ -93,7 +97,7 @@ fn line(bytes: &[u8]) -> Option<(Result<&[u8], ()>, &[u8])> {
 #[test]
 fn bodies_are_read_to_their_end_and_no_further() {
     let trailer = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let cases: &[(&str, &str, &[(String, String)], &str)] = &[
+    let cases: &[(&str, &str, &[Trailer], &str)] = &[
         ("0\r\n\r\n", "", &[], ""),
         ("5\r\nhello\r\n0\r\n\r\nGET", "hello", &[], "GET"),
         (

@@ -1,4 +1,4 @@
-use http::{Uri, Version};
+use http::{HeaderValue, Uri, Version};
 use proptest::prelude::*;
 
 use super::*;
@@ -6,7 +6,9 @@ use crate::h1::framing::Framing;
 use crate::h1::head;
 use crate::http::message::Spelling;
 
-fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+type Fields<'a> = &'a [(&'static str, &'static str)];
+
+fn headers(fields: Fields<'_>) -> HeaderMap {
     (fields.iter())
         .map(|(name, value)| {
             (
@@ -17,11 +19,7 @@ fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-fn request_head(
-    method: Method,
-    length: Length,
-    fields: &[(&'static str, &'static str)],
-) -> RequestHead {
+fn request_head(method: Method, length: Length, fields: Fields<'_>) -> RequestHead {
     RequestHead {
         method,
         uri: Uri::from_static("/x?y"),
@@ -32,11 +30,7 @@ fn request_head(
     }
 }
 
-fn response_head(
-    status: u16,
-    length: Length,
-    fields: &[(&'static str, &'static str)],
-) -> ResponseHead {
+fn response_head(status: u16, length: Length, fields: Fields<'_>) -> ResponseHead {
     ResponseHead {
         status: StatusCode::from_u16(status).unwrap(),
         headers: headers(fields),
@@ -48,7 +42,8 @@ fn response_head(
 #[test]
 fn requests_say_where_their_body_ends() {
     use Length::{Known, Nothing, Open};
-    let cases: &[(Method, Length, Rest, &[(&str, &str)], &str, Sending)] = &[
+    type Case<'a> = (Method, Length, Rest, Fields<'a>, &'a str, Sending);
+    let cases: &[Case<'_>] = &[
         (
             Method::GET,
             Nothing,
@@ -138,23 +133,25 @@ fn an_asterisk_is_a_target() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn answers_say_where_their_body_ends_and_what_becomes_of_the_connection() {
     use Length::{Known, Nothing, Open};
     use Receiver::{Http10, Http11};
+    type Case<'a> = (
+        u16,
+        Length,
+        Rest,
+        &'a Method,
+        Receiver,
+        Fields<'a>,
+        String,
+        Sending,
+    );
     let (get, head) = (Method::GET, Method::HEAD);
     let keep = "connection: keep-alive\r\n";
     let close = "connection: close\r\n";
     let cl = ("content-length", "3");
-    let cases: &[(
-        u16,
-        Length,
-        Rest,
-        &Method,
-        Receiver,
-        &[(&str, &str)],
-        String,
-        Sending,
-    )] = &[
+    let cases: &[Case<'_>] = &[
         (
             200,
             Known(3),
@@ -343,9 +340,12 @@ proptest! {
     fn a_request_that_is_written_is_read_as_the_same(fields in fields(), length in proptest::option::of(0_u64..1000)) {
         let mut raw = "POST /a?b HTTP/1.1\r\nhost: a\r\n".to_owned();
         for (name, value) in &fields {
-            raw += &format!("{name}: {value}\r\n");
+            raw.extend([name, ": ", value, "\r\n"]);
         }
-        raw += &length.map_or("Transfer-Encoding: chunked\r\n\r\n".to_owned(), |length| format!("Content-Length: {length}\r\n\r\n"));
+        let framing = length.map_or("Transfer-Encoding: chunked".to_owned(), |length| {
+            format!("Content-Length: {length}")
+        });
+        raw.extend([&framing, "\r\n\r\n"]);
         let raw = Bytes::from(raw);
         let first = head::request(&raw).unwrap();
         prop_assert_eq!(first.arrived.refusal, None);
@@ -369,7 +369,7 @@ proptest! {
     fn an_answer_that_is_written_is_read_as_the_same(fields in fields(), status in 200_u16..600) {
         let mut raw = format!("HTTP/1.1 {status} x\r\nContent-Length: 5\r\n");
         for (name, value) in &fields {
-            raw += &format!("{name}: {value}\r\n");
+            raw.extend([name, ": ", value, "\r\n"]);
         }
         let first = head::response(&Bytes::from(raw + "\r\n"), &Method::GET).unwrap();
         let mut text = Vec::new();
