@@ -124,6 +124,8 @@ enum Stage {
     Open,
     /// Those on their way still are.
     Leaving,
+    /// All have been answered; the last answers are on their way.
+    Left,
 }
 
 /// What a connection had to say.
@@ -189,6 +191,11 @@ where
     /// between them say so: none is read for each request.
     fn poll_idle(&mut self, cx: &mut Context<'_>, mut idle: Pin<&mut Sleep>) -> Poll<()> {
         while idle.as_mut().poll(cx).is_ready() {
+            if self.stage == Stage::Leaving && self.connection.inner.has_streams() {
+                // Answered in full, and not yet read.
+                self.stage = Stage::Left;
+                self.has_served = true;
+            }
             if !self.has_served {
                 self.connection.inner.abrupt_shutdown(h2::Reason::NO_ERROR);
                 // Whether the client still hears it or not.
@@ -206,6 +213,7 @@ where
         match self.stage {
             Stage::Open => limits::CLIENT_H2_IDLE_TIMEOUT,
             Stage::Leaving => limits::CLIENT_H2_LEAVING_TIMEOUT,
+            Stage::Left => limits::RESPONSE_WRITE_TIMEOUT,
         }
     }
 

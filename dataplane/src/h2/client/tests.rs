@@ -351,3 +351,26 @@ async fn a_client_that_says_nothing_is_not_waited_for() {
     theirs.read_to_end(&mut heard).await.unwrap();
     assert!(heard.len() < 100);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_may_still_read_what_was_answered() {
+    let (mut sender, driver, connection) = pair().await;
+    let (leave, leaving) = oneshot::channel::<()>();
+    let mut leave = Some(leave);
+    let serving = connection.serve(async { drop(leaving.await) }, |_, mut stream| {
+        let leave = leave.take();
+        async move {
+            stream.send_head(answer(StatusCode::OK, Length::Open), Rest::More);
+            send(&mut stream, vec![b'x'; 200_000], Rest::Nothing).await;
+            drop(leave);
+        }
+    });
+    let client = async {
+        let (response, _) = sender.send_request(post("/"), true).unwrap();
+        let response = response.await.unwrap();
+        sleep(10 * limits::CLIENT_H2_LEAVING_TIMEOUT).await;
+        assert_eq!(body(response.into_body()).await.unwrap().0.len(), 200_000);
+    };
+    let (_, driven, ()) = tokio::join!(serving, driver, client);
+    driven.unwrap();
+}
