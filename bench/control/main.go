@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -83,14 +84,13 @@ func measure(ctx context.Context, cluster *kube.Cluster, o options, wanted []par
 	if o.quick {
 		settings = parts.Quick
 	}
-	result := &report.Report{
-		Schema: 1, Date: time.Now().UTC(), Commit: o.commit, Changed: o.changed, Quick: o.quick,
-		Machine: machine(), Versions: versions(o.versions, cluster), Settings: settings,
-		Parts: map[string]map[string]*report.Measured{},
-	}
+	result, began := begin(o, settings, cluster), time.Now()
+	before := result.Seconds
 	failed := []string{}
 	for i, part := range wanted {
-		result.Parts[part.Name] = map[string]*report.Measured{}
+		if result.Parts[part.Name] == nil {
+			result.Parts[part.Name] = map[string]*report.Measured{}
+		}
 		// Who comes first changes from part to part.
 		order := slices.Clone(classes)
 		if i%2 == 1 {
@@ -100,16 +100,14 @@ func measure(ctx context.Context, cluster *kube.Cluster, o options, wanted []par
 			others := slices.DeleteFunc([]kube.Class{kube.Portcullis, kube.Envoy}, func(c kube.Class) bool { return c.Name == class.Name })
 			measured := parts.Measure(ctx, cluster, part, class, others, settings)
 			result.Parts[part.Name][class.Name] = measured
-			result.Order = append(result.Order, part.Name+"/"+class.Name)
-			result.Seconds = time.Since(result.Date).Seconds()
+			name := part.Name + "/" + class.Name
+			result.Order = append(slices.DeleteFunc(result.Order, func(old string) bool { return old == name }), name)
+			result.Seconds = before + time.Since(began).Seconds()
 			if measured.Error != "" {
-				failed = append(failed, part.Name+"/"+class.Name)
+				failed = append(failed, name)
 			}
-			if err := result.Write(o.out); err != nil {
+			if err := errors.Join(result.Write(o.out), ctx.Err()); err != nil {
 				return err
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
 			}
 		}
 	}
@@ -118,6 +116,22 @@ func measure(ctx context.Context, cluster *kube.Cluster, o options, wanted []par
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
 	return nil
+}
+
+// begin is a new report, or that of an earlier run of the same commit: parts that were not chosen now
+// stay as they were measured then.
+func begin(o options, settings parts.Settings, cluster *kube.Cluster) *report.Report {
+	result := &report.Report{
+		Schema: 1, Date: time.Now().UTC(), Commit: o.commit, Changed: o.changed, Quick: o.quick,
+		Machine: machine(), Versions: versions(o.versions, cluster), Settings: settings,
+		Parts: map[string]map[string]*report.Measured{},
+	}
+	old, err := report.Read(o.out)
+	if err == nil && old.Commit == o.commit && old.Quick == o.quick && old.Parts != nil {
+		result.Date, result.Seconds, result.Order, result.Parts = old.Date, old.Seconds, old.Order, old.Parts
+		result.Changed = result.Changed || old.Changed
+	}
+	return result
 }
 
 func choose(names string) ([]parts.Part, error) {

@@ -38,10 +38,10 @@ type Settings struct {
 // Full is what committed results are made with.
 var Full = Settings{
 	PollMilliseconds: 2, PollConnections: 4, PollAfterMilliseconds: 150,
-	ProbeLevels: []int{0, 1000, 5000}, ProbeSamples: 100, ProbeSeconds: 40, ProbeGiveUpSeconds: 30, ProbeChurnPerSecond: 10,
+	ProbeLevels: []int{0, 1000, 5000}, ProbeSamples: 100, ProbeSeconds: 25, ProbeGiveUpSeconds: 30, ProbeChurnPerSecond: 10,
 	RequestsPerSecond: 500, Flips: 1000, FlipsPerSecond: 20,
 	AttachedRoutes: 1000,
-	ScaleRoutes:    5000, ScaleNamespaces: 50, ScaleSeconds: 30, EmptiedSeconds: 30, SettleSeconds: 180, QuietSeconds: 5,
+	ScaleRoutes:    5000, ScaleNamespaces: 50, ScaleSeconds: 20, EmptiedSeconds: 20, SettleSeconds: 180, QuietSeconds: 5,
 	EndpointBackends: 20,
 	Gateways:         50,
 	ListenerSets:     500,

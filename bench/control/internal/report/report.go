@@ -55,3 +55,13 @@ func (r *Report) Write(path string) error {
 	}
 	return os.Rename(path+".new", path)
 }
+
+// Read gives a report that was written before; its results are as JSON has them.
+func Read(path string) (*Report, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	found := &Report{}
+	return found, json.Unmarshal(text, found)
+}
