@@ -13,7 +13,7 @@ use super::encode::{self, Sending};
 use super::framing::Framing;
 use super::head::{self, After};
 use super::scan::HeadScan;
-use super::wire::{Broken, Sent, Wire};
+use super::wire::{ANYTHING, Broken, Sent, Wire};
 use crate::http::message::{BackendEnd, BackendError, Frame, RequestHead, ResponseHead, Rest};
 use crate::limits;
 use crate::stream::duplex::Duplex;
@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     method: Method,
     sending: Sending,
     upload: Upload,
+    /// Where the request's head ends in all that is written.
+    head_end: u64,
     answer: Answer,
     body: Body,
     persistence: After,
@@ -58,6 +60,7 @@ impl Connection {
             method: Method::GET,
             sending: Sending::Length(0),
             upload: Upload::Whole,
+            head_end: 0,
             answer: Answer::Awaited,
             body: Body::NONE,
             persistence: After::KeepAlive,
@@ -136,10 +139,20 @@ impl Connection {
     /// Writing failed. The answer may be there all the same: who answers early, and closes, resets
     /// what is sent after that.
     fn give_up(&mut self, error: io::Error) -> BackendError {
+        let error = self.broken(error);
         self.upload = Upload::Broken;
         self.wire.out.clear();
         self.wire.read_now(limits::MAX_HEADER_LIST);
-        BackendError::Write(error)
+        error
+    }
+
+    /// Without the end of its head there is no request; with it, the backend may have begun.
+    fn broken(&self, error: io::Error) -> BackendError {
+        if self.wire.out.total() < self.head_end {
+            BackendError::Write(error)
+        } else {
+            BackendError::Closed
+        }
     }
 
     fn note(&mut self, sent: Sent) {
@@ -160,6 +173,7 @@ impl BackendEnd for Connection {
         self.answer = Answer::Awaited;
         self.body = Body::NONE;
         self.sending = encode::request(self.wire.out.text(), head, rest);
+        self.head_end = self.wire.out.end();
         self.upload = match (rest, self.sending) {
             (Rest::More, _) => Upload::Going,
             (Rest::Nothing, Sending::Length(0)) => Upload::Whole,
@@ -189,7 +203,7 @@ impl BackendEnd for Connection {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
         if self.upload == Upload::Broken {
             let cut = io::Error::from(io::ErrorKind::BrokenPipe);
-            return Poll::Ready(Err(BackendError::Write(cut)));
+            return Poll::Ready(Err(self.broken(cut)));
         }
         let flushed = ready!(self.wire.poll_flush(cx));
         Poll::Ready(flushed.map_err(|error| self.give_up(error)))
@@ -200,7 +214,7 @@ impl BackendEnd for Connection {
             if let Some(head) = self.take_head()? {
                 return Poll::Ready(Ok(head));
             }
-            match ready!(self.wire.poll_read(0, cx)) {
+            match ready!(self.wire.poll_read(ANYTHING, cx)) {
                 Ok(0) if self.wire.unread.is_empty() => {
                     return Poll::Ready(Err(BackendError::Closed));
                 }

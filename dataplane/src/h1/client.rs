@@ -11,7 +11,7 @@ use super::body::{Body, BodyFault};
 use super::encode::{self, Answering, Receiver, Sending};
 use super::head::{self, After};
 use super::scan::HeadScan;
-use super::wire::{Broken, Sent, Wire};
+use super::wire::{ANYTHING, Broken, Sent, Wire};
 use crate::http::message::{Arrived, ClientEnd, ClientError, Frame, HeadError, ResponseHead, Rest};
 use crate::http::refusal::{Afterwards, Refusal};
 use crate::limits;
@@ -79,7 +79,7 @@ impl Connection {
             if let Some(arrived) = self.take_head().map_err(|refusal| self.refused(refusal))? {
                 return Poll::Ready(Ok(Some(arrived)));
             }
-            match ready!(self.wire.poll_read(0, cx)) {
+            match ready!(self.wire.poll_read(ANYTHING, cx)) {
                 Ok(0) | Err(_) if self.is_idle() => return Poll::Ready(Ok(None)),
                 Ok(0) => {
                     let cut = io::Error::from(io::ErrorKind::UnexpectedEof);

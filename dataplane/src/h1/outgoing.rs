@@ -27,6 +27,8 @@ pub(crate) struct Outgoing {
     pieces: VecDeque<Piece>,
     /// What has been handed to TLS may still be there.
     flushed: Flushed,
+    /// Bytes that were written, all in all.
+    total: u64,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,16 @@ impl Outgoing {
         self.text.len() - self.written + pieces
     }
 
+    /// How many bytes will have been written when nothing waits any more.
+    pub(crate) fn end(&self) -> u64 {
+        self.total + size(self.len())
+    }
+
+    /// How many bytes have been written.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Whether nothing waits here.
     pub(crate) fn is_empty(&self) -> bool {
         self.pieces.is_empty() && self.written == self.text.len()
@@ -97,6 +109,7 @@ impl Outgoing {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.flushed = Flushed::No;
+            self.total += size(written);
             self.advance(written);
         }
         Poll::Ready(Ok(()))
@@ -165,6 +178,10 @@ impl Outgoing {
             spare::written(&mut self.text);
         }
     }
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

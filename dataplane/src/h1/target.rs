@@ -108,25 +108,24 @@ pub(crate) fn is_host(text: &[u8]) -> bool {
 
 /// `reg-name = *( unreserved / pct-encoded / sub-delims )` (RFC 3986 section 3.2.2).
 fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'%'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        )
+    const OF_NAME: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < table.len() {
+            #[expect(clippy::cast_possible_truncation, reason = "it is below 256")]
+            let is_alphanumeric = (byte as u8).is_ascii_alphanumeric();
+            table[byte] = is_alphanumeric;
+            byte += 1;
+        }
+        let others = b"-._~%!$&'()*+,;=";
+        let mut at = 0;
+        while at < others.len() {
+            table[others[at] as usize] = true;
+            at += 1;
+        }
+        table
+    };
+    OF_NAME.get(usize::from(byte)).is_some_and(|is| *is)
 }
 
 /// An IPv6 address, with a zone if need be.

@@ -20,6 +20,9 @@ use crate::stream::duplex::Duplex;
 /// What of a body is read at once when the bytes come faster than they are taken.
 const READ_MOST: usize = 64 * 1024;
 
+/// What is expected where nobody knows: a head, and whatever comes behind it.
+pub(crate) const ANYTHING: u64 = u64::MAX;
+
 /// One end of an HTTP/1 connection, whichever.
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -75,19 +78,29 @@ impl Wire {
         expected: u64,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if let Duplex::Plain(socket) = &self.stream
-            && socket.poll_readable(cx).is_pending()
-        {
+        let read = loop {
+            if let Duplex::Plain(socket) = &self.stream
+                && socket.poll_readable(cx).is_pending()
+            {
+                break Poll::Pending;
+            }
+            self.make_room(expected);
+            let room = self.unread.capacity() - self.unread.len();
+            let read = match &mut self.stream {
+                Duplex::Plain(socket) => match socket.try_read_buf(&mut self.unread) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                    read => Poll::Ready(read),
+                },
+                Duplex::Tls(stream) => pin!(stream.read_buf(&mut self.unread)).poll(cx),
+            };
+            self.fills = match read {
+                Poll::Ready(Ok(read)) if read == room => Fills::Yes,
+                Poll::Ready(_) | Poll::Pending => Fills::No,
+            };
+            break read;
+        };
+        if read.is_pending() {
             self.rest();
-            return Poll::Pending;
-        }
-        self.make_room(expected);
-        let room = self.unread.capacity() - self.unread.len();
-        let read = pin!(self.stream.read_buf(&mut self.unread)).poll(cx);
-        match read {
-            Poll::Pending if self.unread.is_empty() => spare::read(&mut self.unread),
-            Poll::Ready(Ok(read)) if read == room => self.fills = Fills::Yes,
-            Poll::Pending | Poll::Ready(_) => self.fills = Fills::No,
         }
         read
     }

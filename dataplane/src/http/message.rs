@@ -124,7 +124,8 @@ pub(crate) enum BackendError {
     /// Reading failed.
     #[error("{0}")]
     Read(io::Error),
-    /// Writing failed. Over HTTP/1 an end looks whether an answer came before it says so.
+    /// Writing failed. Over HTTP/1 this is said only before the request's head is written, which is
+    /// no request without its end; later it is [`BackendError::Closed`].
     #[error("{0}")]
     Write(io::Error),
     /// HTTP/2: it reset the stream, or ended the connection with an error.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -60,6 +61,29 @@ impl Socket {
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         // A failure is something to be read too.
         self.0.poll_read_ready(cx).map(|_| ())
+    }
+
+    /// Reads into what is free of `buffer`, if the runtime knows that there is something.
+    ///
+    /// As tokio does for a handle that is not shared, and as [`Socket::try_read`], but the memory
+    /// need not be overwritten first. What is read and found to be all is taken note of in the outer
+    /// call, which saw the readiness before it was used: what comes meanwhile is not lost.
+    pub(crate) fn try_read_buf(&self, buffer: &mut BytesMut) -> io::Result<usize> {
+        let room = buffer.capacity() - buffer.len();
+        let mut read = 0;
+        let outcome = self.0.try_io(Interest::READABLE, || {
+            read = self.0.try_read_buf(buffer)?;
+            if read == 0 || read == room {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        });
+        if read > 0 {
+            Ok(read)
+        } else {
+            outcome.map(|()| 0)
+        }
     }
 
     /// Reads what has come, whether the runtime knows of it or not.
