@@ -32,8 +32,12 @@ pub(crate) const DATAGRAM_EXPIRY_LOOKS: u32 = 60;
 /// The longest datagram: what the length field of UDP can say.
 pub(crate) const MAX_DATAGRAM: usize = 64 * 1024;
 
-/// Datagrams that are taken from one socket before the others have their turn.
-pub(crate) const DATAGRAM_BATCH: usize = 64;
+/// Datagrams that are received or sent by one system call. Each has room for [`MAX_DATAGRAM`] bytes,
+/// of which only what was ever used takes memory.
+pub(crate) const DATAGRAM_BATCH: usize = 32;
+
+/// Batches that are taken from one socket before the others have their turn.
+pub(crate) const DATAGRAM_BATCHES: usize = 4;
 
 /// Datagrams of one worker that wait for the name of an endpoint to be looked up.
 pub(crate) const DATAGRAM_LOOKUPS: usize = 64;
@@ -128,6 +132,20 @@ pub(crate) const FORWARD_BUFFER: usize = 32 * 1024;
 
 /// Buffers that one worker keeps for the next to need one.
 pub(crate) const SPARE_FORWARD_BUFFERS: usize = 64;
+
+/// What is moved at once through a pipe between two sockets, if the pipe has room for it.
+pub(crate) const FORWARD_PIPE: usize = 256 * 1024;
+
+/// Pipes of one worker that hold something: each takes two file descriptors, and up to 64 KiB of
+/// what the system lets a user have in pipes before it gives him smaller ones (64 MiB,
+/// `fs.pipe-user-pages-soft`).
+pub(crate) const FORWARD_PIPES: usize = 128;
+
+/// Empty pipes that one worker keeps for the next to need one.
+pub(crate) const SPARE_FORWARD_PIPES: usize = 16;
+
+/// What one direction moves before the worker's other connections have their turn.
+pub(crate) const FORWARD_TURN: usize = 1024 * 1024;
 
 /// How long a forwarded TLS or TCP connection may go on without a byte once one side has ended.
 ///

@@ -14,6 +14,7 @@ pub(crate) mod buffer;
 pub(crate) mod choose;
 pub(crate) mod copy;
 pub(crate) mod duplex;
+mod pipe;
 pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod socket;

@@ -5,7 +5,7 @@
 //! alone, which may never come. So each socket has a second handle, on which its failure can be
 //! awaited.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::pipe::Pipe;
+use crate::limits;
 
 /// A TCP connection.
 #[derive(Debug)]
@@ -91,21 +94,81 @@ impl Socket {
         (&*SockRef::from(&*self.0)).read(into)
     }
 
-    /// As tokio reads, but on a shared handle: "if a partial read fills less than the buffer, the
-    /// socket is drained", and asking it once more to hear that costs a system call.
-    fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
-        let free = buf.initialize_unfilled();
-        let mut read = 0;
-        let outcome = self.0.try_io(Interest::READABLE, || {
-            read = (&*SockRef::from(&*self.0)).read(free)?;
-            if read == 0 || read == free.len() {
+    /// Moves what has come into `pipe`; see [`Pipe::fill`].
+    pub(super) fn poll_fill(
+        &self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            // Less than asked for may be all that the pipe has room for.
+            let fill = || pipe.fill(&*self.0, limits::FORWARD_PIPE);
+            match self.0.try_io(Interest::READABLE, fill) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    /// Moves what is in `pipe` out; see [`Pipe::drain`].
+    pub(super) fn poll_drain(
+        &self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<io::Result<usize>> {
+        let held = pipe.held();
+        self.poll_send(cx, held, |socket| pipe.drain(socket))
+    }
+
+    /// Sends by `send`, which is to send `whole` bytes and answers how many it did.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        whole: usize,
+        mut send: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.attempt(Interest::WRITABLE, whole, || send(&self.0)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    /// As tokio does it, but on a shared handle: "if a partial read fills less than the buffer, the
+    /// socket is drained", and "if we didn't write all, the socket is full"; asking it once more to
+    /// hear that costs a system call.
+    fn attempt(
+        &self,
+        interest: Interest,
+        whole: usize,
+        transfer: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let mut moved = 0;
+        let outcome = self.0.try_io(interest, || {
+            moved = transfer()?;
+            if moved == 0 || moved == whole {
                 Ok(())
             } else {
                 Err(io::ErrorKind::WouldBlock.into())
             }
         });
+        if moved > 0 {
+            Ok(moved)
+        } else {
+            outcome.map(|()| 0)
+        }
+    }
+
+    fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let free = buf.initialize_unfilled();
+        let whole = free.len();
+        let read = || (&*SockRef::from(&*self.0)).read(free);
+        let read = self.attempt(Interest::READABLE, whole, read)?;
         buf.advance(read);
-        if read > 0 { Ok(()) } else { outcome }
+        Ok(())
     }
 }
 
@@ -150,13 +213,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return Poll::Ready(outcome),
-            }
-        }
+        self.poll_send(cx, buf.len(), |socket| (&*SockRef::from(socket)).write(buf))
     }
 
     fn poll_write_vectored(
@@ -164,13 +221,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write_vectored(bufs) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return Poll::Ready(outcome),
-            }
-        }
+        let whole = bufs.iter().map(|buf| buf.len()).sum();
+        self.poll_send(cx, whole, |socket| {
+            (&*SockRef::from(socket)).write_vectored(bufs)
+        })
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -6,6 +6,7 @@ mod backend;
 mod backend_connections;
 mod backend_tls;
 mod backends;
+mod bulk;
 mod certs;
 mod client;
 mod datagrams;

@@ -52,7 +52,7 @@ pub(crate) async fn greeting(name: &'static str) -> TestBackend {
     .await
 }
 
-fn forwarding(at: &[SocketAddr]) -> Scene {
+pub(crate) fn forwarding(at: &[SocketAddr]) -> Scene {
     scene()
         .tcp("tcp", 5000)
         .backend("a", BackendProtocol::Opaque, at)
@@ -72,7 +72,7 @@ pub(crate) async fn some(stream: &mut (impl AsyncRead + Unpin), length: usize) -
 }
 
 /// Both ends of a connection through the gateway.
-async fn joined(plane: &Plane, backend: &Held) -> (TcpStream, TcpStream) {
+pub(crate) async fn joined(plane: &Plane, backend: &Held) -> (TcpStream, TcpStream) {
     let client = TcpStream::connect(plane.at(5000)).await.unwrap();
     (client, backend.next().await)
 }

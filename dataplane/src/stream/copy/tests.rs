@@ -4,6 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::stream::pipe::Pipe;
 use crate::stream::socket::Socket;
 
 #[derive(Default)]
@@ -91,4 +92,72 @@ async fn the_side_that_failed_is_named() {
         assert_eq!(side, broken);
         drop(kept);
     }
+}
+
+const MUCH: usize = 4 * 1024 * 1024;
+
+/// `length` bytes from a client to a backend that reads all of them; `true` if they came unchanged.
+async fn much_arrives(length: usize) -> bool {
+    let ((mut client, mut from), (mut backend, mut to)) = (connection().await, connection().await);
+    let sent: Vec<u8> = (0..length)
+        .map(|i| u8::try_from(i * 31 % 251).unwrap())
+        .collect();
+    let send = async {
+        client.write_all(&sent).await.unwrap();
+        client.shutdown().await.unwrap();
+    };
+    let receive = async {
+        let mut seen = Vec::new();
+        backend.read_to_end(&mut seen).await.unwrap();
+        backend.shutdown().await.unwrap();
+        seen
+    };
+    let mut counts = Counts::default();
+    let copying = copy_both_ways(&mut from, Box::default(), &mut to, &mut counts);
+    let (ending, (), seen) = tokio::join!(copying, send, receive);
+    assert!(matches!(ending, Ending::Complete), "{ending:?}");
+    assert_eq!(counts.client, length);
+    seen == sent
+}
+
+#[tokio::test]
+async fn much_goes_through_a_pipe_which_is_given_back() {
+    assert!(much_arrives(MUCH).await);
+    assert_eq!(Pipe::count(), (0, 1));
+}
+
+#[tokio::test]
+async fn little_goes_without_a_pipe() {
+    for length in [1, 1000, limits::FORWARD_BUFFER] {
+        assert!(much_arrives(length).await);
+    }
+    assert_eq!(Pipe::count(), (0, 0));
+}
+
+#[tokio::test]
+async fn without_a_pipe_to_be_had_much_goes_through_all_the_same() {
+    let all: Vec<_> = std::iter::from_fn(Pipe::take).collect();
+    assert_eq!(all.len(), limits::FORWARD_PIPES);
+    assert!(much_arrives(MUCH).await);
+    drop(all);
+    assert_eq!(Pipe::count(), (0, limits::SPARE_FORWARD_PIPES));
+}
+
+#[tokio::test]
+async fn a_pipe_with_something_in_it_is_not_given_to_another() {
+    let ((mut client, mut from), (backend, mut to)) = (connection().await, connection().await);
+    let mut counts = Counts::default();
+    let chunk = vec![7; 64 * 1024];
+    let fill = async {
+        // The backend reads nothing: at last nothing more is taken.
+        while Pipe::count().0 == 0 {
+            client.write_all(&chunk).await.unwrap();
+        }
+        drop(client);
+        drop(backend);
+    };
+    let copying = copy_both_ways(&mut from, Box::default(), &mut to, &mut counts);
+    let (ending, ()) = tokio::join!(copying, fill);
+    assert!(matches!(ending, Ending::Failed { .. }), "{ending:?}");
+    assert_eq!(Pipe::count(), (0, 0));
 }
