@@ -13,6 +13,7 @@
 //! Nothing that arrives makes memory grow without bound: the number of sessions has a limit, and
 //! the one that has been idle for longest makes room ([`limits::MAX_DATAGRAM_SESSIONS`]).
 
+mod batch;
 pub(crate) mod inlet;
 mod session;
 mod sessions;
@@ -41,7 +42,7 @@ pub(crate) use socket::tell_addresses;
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     table: Mutex<Table>,
-    /// Where a datagram lies between receiving and sending. Never held while waiting.
+    /// Where clients' datagrams lie between receiving and sending. Never held while waiting.
     scratch: Mutex<Scratch>,
     next_inlet: AtomicU64,
     /// Room for datagrams that wait for a name to be looked up.

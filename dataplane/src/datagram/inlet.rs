@@ -1,19 +1,21 @@
 //! One listening socket: what comes in there, and the answers that go out.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Weak};
 
 use futures_util::FutureExt;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::Datagrams;
+use super::batch::Received;
 use super::session::{Endpoint, Held, Lead, Session};
 use super::sessions::{Flow, InletId};
-use super::socket::{ANSWER_OR_REFUSAL, ListeningSocket, Received, receive_one};
+use super::socket::{ListeningSocket, Scratch};
 use super::target::{Choice, leads_to};
 use crate::limits;
 use crate::listener::Stage;
@@ -21,6 +23,10 @@ use crate::listener::bind::{Gate, Never};
 use crate::metrics::{DatagramDrop, OpenSession, PortMetrics};
 use crate::state::{Live, Shared};
 use crate::upstream::cluster::Cluster;
+
+mod answers;
+
+use answers::{Outbox, pass_answers};
 
 /// What a worker has of a UDP port at one address.
 #[derive(Debug)]
@@ -32,6 +38,10 @@ struct Inlet {
     datagrams: Arc<Datagrams>,
     shared: Arc<Shared>,
     metrics: Arc<PortMetrics>,
+    /// Whether the port is still served.
+    stage: watch::Receiver<Stage>,
+    /// Answers on their way to clients.
+    outbox: Mutex<Outbox>,
     /// Tells the rest that the socket is gone: it is dropped after the socket, as fields are
     /// dropped first to last.
     _open: mpsc::Sender<Never>,
@@ -61,6 +71,8 @@ pub(crate) fn serve_port(
                     datagrams: Arc::clone(datagrams),
                     shared: Arc::clone(shared),
                     metrics: Arc::clone(&metrics),
+                    stage: signals.stage.clone(),
+                    outbox: Mutex::default(),
                     _open: accepting.clone(),
                 };
                 tokio::spawn(serve(Arc::new(inlet), signals.stage.clone()));
@@ -107,43 +119,67 @@ impl Drop for EndsSessions<'_> {
 impl Inlet {
     /// Forwards what has come, or waits for something to come.
     async fn receive(self: &Arc<Self>) -> io::Result<()> {
-        let received = self.socket.receive(|socket| {
-            let mut scratch = self.datagrams.scratch.lock();
-            let Received {
-                length,
-                client,
-                local,
-            } = receive_one(socket, &mut scratch)?;
-            let flow = Flow {
-                inlet: self.id,
-                client,
-                local,
-            };
-            if let Some(datagram) = scratch.datagram.get(..length) {
-                self.forward(flow, datagram);
-            }
-            Ok(())
-        });
-        received.await
+        let forward = |scratch: &Scratch| self.forward_all(scratch);
+        self.socket.receive(&self.datagrams.scratch, forward).await
     }
 
-    /// Sends a datagram of a client on its way.
-    fn forward(self: &Arc<Self>, flow: Flow, datagram: &[u8]) {
+    /// Sends the datagrams of clients on their way, those of one client together.
+    fn forward_all(self: &Arc<Self>, scratch: &Scratch) {
         let live = self.shared.live.load();
-        let Some(session) = self.session(&flow, &live) else {
-            return self.begin(flow, &live, datagram);
-        };
-        if self.send(&session, datagram) == Sent::EndpointGone {
-            // What was refused is an earlier datagram: this one has not been sent.
-            self.end(&session);
-            self.begin(flow, &live, datagram);
+        let now = Instant::now();
+        let received = scratch.received();
+        let flow = |place: usize| received.get(place).map(|received| self.flow(received));
+        let mut order: [usize; limits::DATAGRAM_BATCH] = std::array::from_fn(|place| place);
+        let order = order.get_mut(..received.len()).unwrap_or_default();
+        order.sort_unstable_by_key(|place| (received.get(*place).map(by_client), *place));
+        for places in order.chunk_by(|one, next| flow(*one) == flow(*next)) {
+            let Some(flow) = places.first().and_then(|place| flow(*place)) else {
+                continue;
+            };
+            let datagrams = places.iter().map(|place| scratch.datagram(*place));
+            self.forward(flow, &live, now, datagrams);
+        }
+    }
+
+    fn flow(&self, received: &Received) -> Flow {
+        let Received {
+            length: _,
+            client,
+            local,
+        } = *received;
+        Flow {
+            inlet: self.id,
+            client,
+            local,
+        }
+    }
+
+    /// Sends datagrams of a client on their way.
+    fn forward<'d>(
+        self: &Arc<Self>,
+        flow: Flow,
+        live: &Live,
+        now: Instant,
+        mut datagrams: impl ExactSizeIterator<Item = &'d [u8]> + Clone,
+    ) {
+        // What was refused is an earlier datagram: the rest begins another session.
+        while datagrams.len() > 0 {
+            let Some(session) = self.session(&flow, live, now) else {
+                if let Some(datagram) = datagrams.next() {
+                    self.begin(flow, live, datagram);
+                }
+                continue;
+            };
+            if self.send(&session, &mut datagrams) == Sent::EndpointGone {
+                self.end(&session);
+            }
         }
     }
 
     /// The session of a flow, if what it leads to is still there.
-    fn session(&self, flow: &Flow, live: &Live) -> Option<Arc<Session>> {
+    fn session(&self, flow: &Flow, live: &Live, now: Instant) -> Option<Arc<Session>> {
         let mut table = self.datagrams.table.lock();
-        let session = Arc::clone(&table.sessions.touch(flow, Instant::now())?.session);
+        let session = Arc::clone(&table.sessions.touch(flow, now)?.session);
         drop(table);
         if session.is_in_force(live, self.port) {
             return Some(session);
@@ -203,7 +239,7 @@ impl Inlet {
         match connected {
             Ok(endpoint) => {
                 let session = self.hold(flow, Lead::Endpoint(endpoint), live);
-                self.send(&session, datagram);
+                self.send(&session, &mut std::iter::once(datagram));
             }
             Err(why) => self.drop_for(why),
         }
@@ -222,9 +258,14 @@ impl Inlet {
             let Some(inlet) = Weak::upgrade(&inlet) else {
                 return;
             };
+            // A session that began now would live on after the port's.
+            if *inlet.stage.borrow() == Stage::Closed {
+                inlet.drop_for(DatagramDrop::NoRoute);
+                return;
+            }
             let live = inlet.shared.live.load();
-            if let Some(session) = inlet.session(&flow, &live) {
-                inlet.send(&session, &datagram);
+            if let Some(session) = inlet.session(&flow, &live, Instant::now()) {
+                inlet.send(&session, &mut std::iter::once(&*datagram));
                 return;
             }
             match pick {
@@ -258,72 +299,38 @@ impl Inlet {
         session
     }
 
-    fn send(&self, session: &Session, datagram: &[u8]) -> Sent {
+    /// Sends all datagrams, or those before one that was refused, or for which an earlier one was.
+    fn send<'d>(
+        &self,
+        session: &Session,
+        datagrams: &mut (impl ExactSizeIterator<Item = &'d [u8]> + Clone),
+    ) -> Sent {
         let endpoint = match &session.lead {
             Lead::Endpoint(endpoint) => endpoint,
             Lead::Nowhere(why) => {
-                self.drop_for(*why);
+                datagrams.for_each(|_| self.drop_for(*why));
                 return Sent::OrDropped;
             }
         };
-        match endpoint.send(datagram) {
-            Ok(()) => {
-                session.note_asked();
-                self.metrics.datagrams.received.datagram(datagram.len());
-                Sent::OrDropped
-            }
-            Err(error) if is_refusal(&error) => {
-                self.drop_for(DatagramDrop::Unreachable);
-                Sent::EndpointGone
-            }
-            Err(_) => {
-                self.drop_for(DatagramDrop::NotSent);
-                Sent::OrDropped
-            }
-        }
-    }
-
-    /// Gives the client what has come from the endpoint, or waits for something to come. An error
-    /// ends the session.
-    async fn answer(&self, session: &Session, endpoint: &Endpoint) -> io::Result<()> {
-        let mut ready = endpoint.socket.ready(ANSWER_OR_REFUSAL).await?;
-        for _ in 0..limits::DATAGRAM_BATCH {
-            let mut scratch = self.datagrams.scratch.lock();
-            let received = ready.try_io(|socket| socket.get_ref().recv(&mut scratch.datagram));
-            let Ok(received) = received else {
-                return Ok(());
-            };
-            let received = received?;
-            if !session.is_in_force(&self.shared.live.load(), self.port) {
-                return Err(io::ErrorKind::NotConnected.into());
-            }
-            if let Some(datagram) = scratch.datagram.get(..received) {
-                self.give(session, datagram);
+        while datagrams.len() > 0 {
+            match endpoint.send(datagrams.clone()) {
+                Ok(sent) => {
+                    session.note_asked();
+                    for datagram in datagrams.by_ref().take(sent.max(1)) {
+                        self.metrics.datagrams.received.datagram(datagram.len());
+                    }
+                }
+                Err(error) if is_refusal(&error) => {
+                    self.drop_for(DatagramDrop::Unreachable);
+                    return Sent::EndpointGone;
+                }
+                Err(_) => {
+                    datagrams.next();
+                    self.drop_for(DatagramDrop::NotSent);
+                }
             }
         }
-        tokio::task::yield_now().await;
-        Ok(())
-    }
-
-    fn give(&self, session: &Session, datagram: &[u8]) {
-        let Flow {
-            inlet: _,
-            client,
-            local,
-        } = session.flow;
-        session.note_answered();
-        match self.socket.send(datagram, client, local) {
-            Ok(()) => self.metrics.datagrams.sent.datagram(datagram.len()),
-            Err(error) => {
-                debug!(%client, %error, "an answer is lost");
-                self.drop_for(DatagramDrop::NotSent);
-            }
-        }
-    }
-
-    fn touch(&self, session: &Session) {
-        let mut table = self.datagrams.table.lock();
-        table.sessions.touch(&session.flow, Instant::now());
+        Sent::OrDropped
     }
 
     fn end(&self, session: &Arc<Session>) {
@@ -362,22 +369,9 @@ enum Sent {
     EndpointGone,
 }
 
-async fn pass_answers(inlet: Arc<Inlet>, session: Arc<Session>) {
-    let Lead::Endpoint(endpoint) = &session.lead else {
-        return;
-    };
-    loop {
-        match inlet.answer(&session, endpoint).await {
-            Ok(()) => inlet.touch(&session),
-            Err(error) => {
-                if is_refusal(&error) {
-                    inlet.drop_for(DatagramDrop::Unreachable);
-                }
-                break;
-            }
-        }
-    }
-    inlet.end(&session);
+/// What brings the datagrams of a client together.
+fn by_client(received: &Received) -> (SocketAddr, Option<IpAddr>) {
+    (received.client, received.local)
 }
 
 /// Whether a host said that a datagram cannot be delivered (ICMP).

@@ -1,14 +1,16 @@
 //! One client with the endpoint that its datagrams go to.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
 
+use super::batch;
 use super::sessions::Flow;
 use super::socket::waiting_for_datagrams;
 use super::target;
@@ -50,13 +52,11 @@ impl Endpoint {
     /// Errors: no descriptor to be had, or no way to the address. Must be called on the runtime
     /// that is to wait for answers.
     pub(super) fn connect(cluster: Arc<Cluster>, address: SocketAddr) -> io::Result<Self> {
-        let any: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any)?;
-        socket.connect(address)?;
-        let socket = waiting_for_datagrams(socket)?;
+        let kind = Type::DGRAM.nonblocking().cloexec();
+        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
+        // That binds it too, to a free port.
+        socket.connect(&address.into())?;
+        let socket = waiting_for_datagrams(socket.into())?;
         Ok(Self {
             cluster,
             address,
@@ -64,9 +64,10 @@ impl Endpoint {
         })
     }
 
-    /// Sends to the endpoint. Never waits.
-    pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
-        self.socket.get_ref().send(datagram).map(drop)
+    /// Sends to the endpoint. Never waits. Answers how many were sent: less than all if one could
+    /// not be, and an error if that was the first.
+    pub(super) fn send<'d>(&self, datagrams: impl Iterator<Item = &'d [u8]>) -> io::Result<usize> {
+        batch::send_connected(self.socket.get_ref(), datagrams)
     }
 }
 

@@ -1,62 +1,61 @@
 //! The listening socket: datagrams with the address they were sent to, answers from there.
 
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
 
+use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt,
-};
+use parking_lot::Mutex;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::batch::{self, Form, Received, Slots};
 use crate::limits;
 
 /// A bound socket.
 #[derive(Debug)]
 pub(super) struct ListeningSocket {
     socket: AsyncFd<UdpSocket>,
+    form: Form,
 }
 
 /// Puts a socket on the runtime, to wait for datagrams only: tokio's own `UdpSocket` waits for room
-/// to send too, of which the kernel tells after every datagram that left.
+/// to send too, of which the kernel tells after every datagram that left. It is not to block.
 #[expect(
     deprecated,
     reason = "what it is deprecated for cannot happen: a `UdpSocket` keeps its descriptor to its \
               end; what replaces it is unsafe to call"
 )]
 pub(super) fn waiting_for_datagrams(socket: UdpSocket) -> io::Result<AsyncFd<UdpSocket>> {
-    socket.set_nonblocking(true)?;
     AsyncFd::with_interest(socket, ANSWER_OR_REFUSAL)
 }
 
 /// A datagram to read or, of a connected socket, the word of the other host that it refused one.
 pub(super) const ANSWER_OR_REFUSAL: Interest = Interest::READABLE.add(Interest::ERROR);
 
-/// Where a datagram is put, and what the kernel says of it.
-#[derive(Debug)]
+/// Datagrams of clients between receiving and sending.
+#[derive(Debug, Default)]
 pub(super) struct Scratch {
-    pub(super) datagram: Box<[u8]>,
-    control: Vec<u8>,
+    slots: Slots,
+    /// By slot.
+    received: Vec<Received>,
 }
 
-impl Default for Scratch {
-    fn default() -> Self {
-        Self {
-            datagram: vec![0; limits::MAX_DATAGRAM].into(),
-            control: nix::cmsg_space!(libc::in6_pktinfo),
-        }
+impl Scratch {
+    /// The datagrams, in the order they came in.
+    pub(super) fn received(&self) -> &[Received] {
+        &self.received
     }
-}
 
-/// A datagram in [`Scratch::datagram`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Received {
-    pub(super) length: usize,
-    pub(super) client: SocketAddr,
-    /// Which of this host's addresses it was sent to; `None` if the socket takes only one.
-    pub(super) local: Option<IpAddr>,
+    /// What the datagram in that place says.
+    pub(super) fn datagram(&self, place: usize) -> &[u8] {
+        let length = self
+            .received
+            .get(place)
+            .map_or(0, |received| received.length);
+        self.slots.datagram(place, length)
+    }
 }
 
 /// Has a socket that is to be bound to `address` tell which address each datagram was sent to, if
@@ -77,121 +76,46 @@ pub(crate) fn tell_addresses(socket: &impl AsFd, address: IpAddr) -> io::Result<
 impl ListeningSocket {
     /// `socket` is to have been prepared by [`tell_addresses`]. Must be called on the runtime that is to wait for it.
     pub(super) fn new(socket: UdpSocket) -> io::Result<Self> {
+        let form = Form::of(socket.local_addr()?.ip());
+        socket.set_nonblocking(true)?;
         let socket = waiting_for_datagrams(socket)?;
-        Ok(Self { socket })
+        Ok(Self { socket, form })
     }
 
-    /// Has `each` receive the datagrams that are there, at most a batch of them; waits for the
-    /// first. `each` says that there is none by [`io::ErrorKind::WouldBlock`]; any other error ends
-    /// the batch. Dropping the future loses nothing.
+    /// Receives the datagrams that are there, batch by batch, and has `each` take every batch from
+    /// `scratch`; waits for the first. Dropping the future loses nothing.
     pub(super) async fn receive(
         &self,
-        mut each: impl FnMut(&UdpSocket) -> io::Result<()>,
+        scratch: &Mutex<Scratch>,
+        mut each: impl FnMut(&Scratch),
     ) -> io::Result<()> {
         let mut ready = self.socket.readable().await?;
-        for _ in 0..limits::DATAGRAM_BATCH {
-            match ready.try_io(|socket| each(socket.get_ref())) {
-                Ok(done) => done?,
-                Err(_would_block) => return Ok(()),
+        for _ in 0..limits::DATAGRAM_BATCHES {
+            let mut scratch = scratch.lock();
+            let Scratch { slots, received } = &mut *scratch;
+            received.clear();
+            let took = ready.try_io(|socket| slots.receive(socket.get_ref(), self.form, received));
+            let Ok(took) = took else { return Ok(()) };
+            let took = took?;
+            each(&scratch);
+            if took < limits::DATAGRAM_BATCH {
+                // There were no more.
+                ready.clear_ready();
+                return Ok(());
             }
         }
         tokio::task::yield_now().await;
         Ok(())
     }
 
-    /// Answers a client. Never waits.
-    pub(super) fn send(
+    /// Answers clients from one address. Never waits. Answers how many were sent: less than all if
+    /// one could not be, and an error if that was the first.
+    pub(super) fn send<'d>(
         &self,
-        datagram: &[u8],
-        client: SocketAddr,
         local: Option<IpAddr>,
-    ) -> io::Result<()> {
-        let socket = self.socket.get_ref();
-        match local {
-            None => drop(socket.send_to(datagram, client)?),
-            Some(IpAddr::V4(local)) => {
-                let info = libc::in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr {
-                        s_addr: u32::from(local).to_be(),
-                    },
-                    ipi_addr: libc::in_addr { s_addr: 0 },
-                };
-                send_from(
-                    socket,
-                    datagram,
-                    client,
-                    ControlMessage::Ipv4PacketInfo(&info),
-                )?;
-            }
-            Some(IpAddr::V6(local)) => {
-                let info = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr {
-                        s6_addr: local.octets(),
-                    },
-                    ipi6_ifindex: 0,
-                };
-                send_from(
-                    socket,
-                    datagram,
-                    client,
-                    ControlMessage::Ipv6PacketInfo(&info),
-                )?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn send_from(
-    socket: &UdpSocket,
-    datagram: &[u8],
-    client: SocketAddr,
-    from: ControlMessage<'_>,
-) -> io::Result<()> {
-    let client = SockaddrStorage::from(client);
-    let datagram = [IoSlice::new(datagram)];
-    let flags = MsgFlags::MSG_DONTWAIT;
-    sendmsg(socket.as_raw_fd(), &datagram, &[from], flags, Some(&client))?;
-    Ok(())
-}
-
-/// Reads one datagram, if there is one.
-pub(super) fn receive_one(socket: &UdpSocket, scratch: &mut Scratch) -> io::Result<Received> {
-    let Scratch { datagram, control } = scratch;
-    let mut into = [IoSliceMut::new(datagram)];
-    let flags = MsgFlags::MSG_DONTWAIT;
-    let received = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut into, Some(control), flags)?;
-    let client = received.address.as_ref().and_then(socket_address);
-    let local = received.cmsgs()?.find_map(|message| addressed(&message));
-    Ok(Received {
-        length: received.bytes,
-        client: client.ok_or(io::ErrorKind::AddrNotAvailable)?,
-        local,
-    })
-}
-
-fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
-    if let Some(v4) = address.as_sockaddr_in() {
-        return Some(SocketAddr::from((v4.ip(), v4.port())));
-    }
-    let v6 = address.as_sockaddr_in6()?;
-    let (flow_info, scope) = (v6.flowinfo(), v6.scope_id());
-    Some(SocketAddrV6::new(v6.ip(), v6.port(), flow_info, scope).into())
-}
-
-/// The address that a datagram was sent to. What was sent to a group is answered from the address
-/// that the route prefers.
-fn addressed(message: &ControlMessageOwned) -> Option<IpAddr> {
-    match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => {
-            Some(IpAddr::V4(u32::from_be(info.ipi_spec_dst.s_addr).into()))
-        }
-        ControlMessageOwned::Ipv6PacketInfo(info) => {
-            let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-            (!address.is_multicast()).then_some(IpAddr::V6(address))
-        }
-        _ => None,
+        answers: impl Iterator<Item = (SocketAddr, &'d [u8])> + Clone,
+    ) -> io::Result<usize> {
+        batch::send_from(self.socket.get_ref(), self.form, local, answers)
     }
 }
 
@@ -216,22 +140,26 @@ mod tests {
         client.send_to(b"?", (to, port)).await.unwrap();
         // Not before: a client may be quicker than the worker.
         let listening = ListeningSocket::new(listening).unwrap();
-        let mut scratch = Scratch::default();
-        let mut received = None;
-        while received.is_none() {
-            let once = listening.receive(|socket| {
-                received = Some(receive_one(socket, &mut scratch)?);
-                Ok(())
-            });
-            once.await.unwrap();
+        let scratch = Mutex::new(Scratch::default());
+        let mut seen = Vec::new();
+        while seen.is_empty() {
+            let each = |scratch: &Scratch| {
+                let datagrams = (0..).map(|place| scratch.datagram(place).to_vec());
+                seen.extend(scratch.received().iter().copied().zip(datagrams));
+            };
+            listening.receive(&scratch, each).await.unwrap();
         }
+        let [(received, datagram)] = &seen[..] else {
+            panic!("{seen:?}");
+        };
         let Received {
-            length,
+            length: _,
             client: from,
             local,
-        } = received.unwrap();
-        assert_eq!(scratch.datagram.get(..length), Some(&b"?"[..]));
-        listening.send(b"!", from, local).unwrap();
+        } = *received;
+        assert_eq!(datagram, b"?");
+        let answer = std::iter::once((from, &b"!"[..]));
+        assert_eq!(listening.send(local, answer).unwrap(), 1);
         let (_, answered_from) = client.recv_from(&mut [0; 8]).await.unwrap();
         assert_eq!(answered_from.port(), port);
         (local, answered_from.ip())
