@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use socket2::TcpKeepalive;
+
 /// Open client connections of one data plane; further ones wait in the kernel's accept queue.
 pub(crate) const MAX_CONNECTIONS: usize = 50_000;
 
@@ -223,3 +225,10 @@ pub(crate) const MIRROR_ATTEMPTS: usize = 3;
 
 /// When TCP keep-alive probes start on a silent connection, and how often they go out.
 pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_mins(1);
+
+/// [`TCP_KEEP_ALIVE`] as sockets take it.
+pub(crate) fn tcp_keep_alive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(TCP_KEEP_ALIVE)
+        .with_interval(TCP_KEEP_ALIVE)
+}

@@ -6,7 +6,6 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -124,10 +123,6 @@ fn accept_rest(listener: TcpListener, entrance: &Arc<Entrance>) -> io::Result<()
 /// Serves a connection in a task: one for each family, so that none has room for what another needs.
 fn spawn(stream: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit, entrance: Arc<Entrance>) {
     let held = (entrance.metrics.connection(), room);
-    if let Err(error) = prepare(&stream) {
-        debug!(%peer, %error, "connection was gone when accepted");
-        return;
-    }
     let family = entrance.worker.shared.live.load().family(entrance.port);
     let task = match family {
         Some(PortFamily::Http) => tokio::spawn(async move {
@@ -197,14 +192,6 @@ impl AcceptFailure {
             _ => Self::Exhausted,
         }
     }
-}
-
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keep_alive = TcpKeepalive::new()
-        .with_time(limits::TCP_KEEP_ALIVE)
-        .with_interval(limits::TCP_KEEP_ALIVE);
-    SockRef::from(stream).set_tcp_keepalive(&keep_alive)
 }
 
 async fn serve_plain(mut stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {

@@ -6,6 +6,8 @@
 
 use std::cell::RefCell;
 
+use tokio::io::ReadBuf;
+
 use crate::limits;
 
 thread_local! {
@@ -55,6 +57,15 @@ impl Buffer {
     /// What waits.
     pub(super) fn unwritten(&self) -> &[u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Passes on what `space` has room for. Answers whether anything is left.
+    pub(super) fn put(&mut self, space: &mut ReadBuf<'_>) -> bool {
+        let unwritten = self.unwritten();
+        let moved = unwritten.len().min(space.remaining());
+        space.put_slice(unwritten.get(..moved).unwrap_or_default());
+        self.advance(moved);
+        !self.unwritten().is_empty()
     }
 
     /// So many bytes were passed on.

@@ -17,12 +17,25 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::buffer::Buffer;
 use super::pipe::Pipe;
 use crate::limits;
 
 /// A TCP connection.
 #[derive(Debug)]
-pub(crate) struct Socket(Arc<TcpStream>);
+pub(crate) struct Socket(Arc<TcpStream>, Ahead);
+
+/// Whether more is read than is asked for.
+#[derive(Debug)]
+enum Ahead {
+    Never,
+    /// Not at the next read: the last one found little.
+    Little,
+    /// At the next read: the last one left nothing free of what it was given.
+    Much,
+    /// It was.
+    Held(Buffer),
+}
 
 /// The handle on which the failure of a [`Socket`] is awaited. Holds the connection open.
 #[derive(Debug)]
@@ -30,7 +43,13 @@ pub(crate) struct Watch(Arc<TcpStream>);
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self(Arc::new(stream))
+        Self(Arc::new(stream), Ahead::Never)
+    }
+
+    /// For TLS, which asks for 4 KiB at a time: where more than that has come, it is read at once.
+    /// Costs nothing as long as little comes.
+    pub(crate) fn reading_ahead(self) -> Self {
+        Self(self.0, Ahead::Little)
     }
 
     /// A handle to await its failure on.
@@ -162,6 +181,16 @@ impl Socket {
         }
     }
 
+    fn poll_read_into(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.try_read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
     fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         let free = buf.initialize_unfilled();
         let whole = free.len();
@@ -197,11 +226,34 @@ impl AsyncRead for Socket {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.try_read(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return Poll::Ready(outcome),
+        let this = self.get_mut();
+        match &mut this.1 {
+            Ahead::Never => this.poll_read_into(cx, buf),
+            Ahead::Little => {
+                ready!(this.poll_read_into(cx, buf))?;
+                if buf.remaining() == 0 {
+                    this.1 = Ahead::Much;
+                }
+                Poll::Ready(Ok(()))
+            }
+            Ahead::Much => {
+                let mut buffer = Buffer::take();
+                let mut space = ReadBuf::new(buffer.space());
+                ready!(this.poll_read_into(cx, &mut space))?;
+                let read = space.filled().len();
+                buffer.fill(read);
+                this.1 = if buffer.put(buf) {
+                    Ahead::Held(buffer)
+                } else {
+                    Ahead::Little
+                };
+                Poll::Ready(Ok(()))
+            }
+            Ahead::Held(buffer) => {
+                if !buffer.put(buf) {
+                    this.1 = Ahead::Much;
+                }
+                Poll::Ready(Ok(()))
             }
         }
     }
@@ -237,5 +289,43 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.end_sending())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn reading_ahead_changes_nothing_but_the_number_of_reads() {
+        let sent: Vec<u8> = (0..300_000_u32)
+            .map(|i| u8::try_from(i % 251).unwrap())
+            .collect();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let (peer, accepted) = tokio::join!(TcpStream::connect(at), listener.accept());
+        let (mut peer, (accepted, _)) = (peer.unwrap(), accepted.unwrap());
+        let mut socket = Socket::new(accepted).reading_ahead();
+        let write = async {
+            for piece in sent.chunks(70_000) {
+                peer.write_all(piece).await.unwrap();
+            }
+            peer.shutdown().await.unwrap();
+        };
+        let read = async {
+            let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
+            loop {
+                match socket.read(&mut piece).await.unwrap() {
+                    0 => return seen,
+                    read => seen.extend_from_slice(&piece[..read]),
+                }
+            }
+        };
+        let ((), seen) = tokio::join!(write, read);
+        assert!(seen == sent);
+        assert_eq!(socket.read(&mut [0; 16]).await.unwrap(), 0);
     }
 }

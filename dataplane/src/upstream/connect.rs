@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpSocket;
+use socket2::{Domain, Protocol, SockRef, Type};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::cluster::{Cluster, Pick};
@@ -72,7 +72,10 @@ async fn attempt(pick: &Pick) -> Result<Duplex, FailedAttempt> {
         .map_err(|unreached| failed(unreached.label(), unreached.to_string()))?;
     match &pick.tls {
         None => Ok(Duplex::Plain(socket)),
-        Some(tls) => match tls.handshake(&tls.endpoint(pick.address), socket).await {
+        Some(tls) => match tls
+            .handshake(&tls.endpoint(pick.address), socket.reading_ahead())
+            .await
+        {
             Ok(stream) => Ok(Duplex::Tls(Box::new(stream.into()))),
             Err(failure) => Err(failed(ConnectFailure::Tls, failure.to_string())),
         },
@@ -101,19 +104,42 @@ pub(super) async fn socket(address: SocketAddr) -> Result<Socket, Unreached> {
 }
 
 async fn open(address: SocketAddr) -> io::Result<Socket> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
-    let stream = socket.connect(address).await?;
-    SockRef::from(&stream).set_linger(None)?;
-    stream.set_nodelay(true)?;
-    let keep_alive = TcpKeepalive::new()
-        .with_time(limits::TCP_KEEP_ALIVE)
-        .with_interval(limits::TCP_KEEP_ALIVE);
-    SockRef::from(&stream).set_tcp_keepalive(&keep_alive)?;
-    Ok(Socket::new(stream))
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = socket2::Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        connected => connected?,
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&limits::tcp_keep_alive())?;
+    let opening = Opening(Some(TcpStream::from_std(socket.into())?));
+    opening.connected().await.map(Socket::new)
+}
+
+/// A connection that is being made, and reset if nobody waits for it any more.
+struct Opening(Option<TcpStream>);
+
+impl Opening {
+    async fn connected(mut self) -> io::Result<TcpStream> {
+        if let Some(stream) = &self.0 {
+            stream.writable().await?;
+            if let Some(error) = stream.take_error()? {
+                return Err(error);
+            }
+        }
+        self.0
+            .take()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.0 {
+            // It fails only where there is no connection.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
 }
 
 impl Unreached {
@@ -139,7 +165,6 @@ mod tests {
 
     use futures_util::FutureExt;
     use tokio::io::AsyncReadExt;
-    use tokio::net::TcpStream;
 
     use super::*;
 

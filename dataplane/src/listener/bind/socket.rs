@@ -41,6 +41,9 @@ impl Sockets {
         socket.bind(&address.into())?;
         match self {
             Self::Tcp(listeners) => {
+                // Connections take them over from it.
+                socket.set_tcp_nodelay(true)?;
+                socket.set_tcp_keepalive(&limits::tcp_keep_alive())?;
                 socket.listen(limits::ACCEPT_BACKLOG)?;
                 listeners.push(socket.into());
             }
@@ -93,4 +96,35 @@ fn open(address: SocketAddr, transport: Transport, sharing: Sharing) -> io::Resu
     socket.set_reuse_port(sharing == Sharing::Workers)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_have_the_options_of_the_socket_that_accepts_them() {
+        for address in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+            let mut workers = [Sockets::none(Transport::Tcp)];
+            let bound = bind_shared(address.parse().unwrap(), &mut workers).unwrap();
+            let [Sockets::Tcp(listeners)] = &workers else {
+                panic!("{workers:?}");
+            };
+            let _client = std::net::TcpStream::connect(bound).unwrap();
+            let (accepted, _) = loop {
+                match listeners[0].accept() {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    accepted => break accepted.unwrap(),
+                }
+            };
+            let accepted = socket2::SockRef::from(&accepted);
+            assert!(accepted.tcp_nodelay().unwrap(), "{address}");
+            assert!(accepted.keepalive().unwrap(), "{address}");
+            let probes = (
+                accepted.tcp_keepalive_time().unwrap(),
+                accepted.tcp_keepalive_interval().unwrap(),
+            );
+            assert_eq!(probes, (limits::TCP_KEEP_ALIVE, limits::TCP_KEEP_ALIVE));
+        }
+    }
 }

@@ -165,7 +165,8 @@ async fn arrive(
             terminator,
         }),
         Ok(Chosen::Terminate(terminator, Ok(target))) => {
-            let stream = finish(*accepted, Socket::new(stream), &terminator).await?;
+            let stream =
+                finish(*accepted, Socket::new(stream).reading_ahead(), &terminator).await?;
             entrance.metrics.handshakes.increment();
             Ok(forwarded(
                 Duplex::Tls(Box::new(stream.into())),

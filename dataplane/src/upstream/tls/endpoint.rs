@@ -25,18 +25,34 @@ pub(crate) struct Endpoint {
 
 /// Those that were connected to.
 #[derive(Debug, Default)]
-pub(super) struct Endpoints(Mutex<BTreeMap<SocketAddr, Arc<Endpoint>>>);
+pub(super) struct Endpoints(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    by_address: BTreeMap<SocketAddr, Used>,
+    /// Grows with every use.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Used {
+    endpoint: Arc<Endpoint>,
+    /// What [`Known::uses`] was when it was last asked for.
+    last: u64,
+}
 
 impl Endpoints {
     /// The endpoint at `address`.
     pub(super) fn at(&self, address: SocketAddr, config: Option<&ClientConfig>) -> Arc<Endpoint> {
         let mut known = self.0.lock();
-        if let Some(endpoint) = known.get(&address) {
-            return Arc::clone(endpoint);
+        known.uses += 1;
+        let last = known.uses;
+        if let Some(used) = known.by_address.get_mut(&address) {
+            used.last = last;
+            return Arc::clone(&used.endpoint);
         }
-        // Endpoints come and go; those that stay need one full handshake to be known again.
-        if known.len() >= limits::BACKEND_TLS_ENDPOINTS {
-            known.clear();
+        if known.by_address.len() >= limits::BACKEND_TLS_ENDPOINTS {
+            known.forget_half();
         }
         let own_sessions = |config: &ClientConfig| {
             let mut config = config.clone();
@@ -47,7 +63,42 @@ impl Endpoints {
             id: next_id(),
             config: config.map(own_sessions),
         });
-        known.insert(address, Arc::clone(&endpoint));
+        let used = Used {
+            endpoint: Arc::clone(&endpoint),
+            last,
+        };
+        known.by_address.insert(address, used);
         endpoint
+    }
+}
+
+impl Known {
+    /// Forgets those that have not been asked for for longest. Half of them, so that it is done
+    /// seldom; if they come again, it takes one full handshake each.
+    fn forget_half(&mut self) {
+        let mut last: Vec<_> = self.by_address.values().map(|used| used.last).collect();
+        let middle = last.len() / 2;
+        let (_, middle, _) = last.select_nth_unstable(middle);
+        let middle = *middle;
+        self.by_address.retain(|_, used| used.last >= middle);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_in_use_are_remembered_whatever_else_comes_and_goes() {
+        let endpoints = Endpoints::default();
+        let at = |port: u16| endpoints.at((std::net::Ipv4Addr::LOCALHOST, port).into(), None);
+        let (first, second) = (at(1).id, at(2).id);
+        for port in 3..10_000 {
+            at(port);
+            assert_eq!(at(1).id, first, "{port}");
+            let known = endpoints.0.lock().by_address.len();
+            assert!(known <= limits::BACKEND_TLS_ENDPOINTS, "{known}");
+        }
+        assert_ne!(at(2).id, second, "forgotten long ago");
     }
 }
