@@ -75,6 +75,9 @@ impl Socket {
 
     /// Whether there is nothing to be read, not even an end, as far as the system knows.
     pub(crate) fn is_quiet(&self) -> bool {
+        if matches!(self.1, Ahead::Held(_)) {
+            return false;
+        }
         let peeked = SockRef::from(&*self.0).peek(&mut [MaybeUninit::uninit()]);
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }

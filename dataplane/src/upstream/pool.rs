@@ -225,7 +225,9 @@ async fn open(pick: &Pick) -> Result<Duplex, ConnectError> {
     match &pick.tls {
         None => Ok(Duplex::Plain(socket)),
         Some(tls) => {
-            let stream = tls.handshake(&tls.endpoint(pick.address), socket).await;
+            let stream = tls
+                .handshake(&tls.endpoint(pick.address), socket.reading_ahead())
+                .await;
             let stream = stream.map_err(ConnectError::Tls)?;
             Ok(Duplex::Tls(Box::new(stream.into())))
         }

@@ -160,7 +160,9 @@ async fn arrive(
     let chosen = choose(&live.load(), entrance, server_name.as_deref());
     match chosen {
         Ok(Chosen::Http(listener, terminator)) => Ok(Arrived::Http {
-            stream: Box::new(finish(*accepted, Socket::new(stream), &terminator).await?),
+            stream: Box::new(
+                finish(*accepted, Socket::new(stream).reading_ahead(), &terminator).await?,
+            ),
             listener,
             terminator,
         }),
