@@ -1,7 +1,7 @@
 """Measures Portcullis beside its peers; bench/README.md says what and how.
 
 Settings by environment: SCENARIOS (ids, groups, wildcards, `memory`), PROXIES, ROUNDS (5), QUICK,
-RESUME, RESULTS (folder), KEEP (leaves bench/work), and the programs PORTCULLIS, PINGORA, BENCH_LOAD.
+RESUME, RESULTS (folder), KEEP (leaves bench/work), MINUTES (25), and the programs PORTCULLIS, PINGORA, BENCH_LOAD.
 """
 
 import contextlib
@@ -20,14 +20,20 @@ import measure
 import memory
 import processes
 import results
+import routes
 import scenarios
+import summary
 import targets
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS", "1" if QUICK else "5"))
 NAMES = os.environ.get("PROXIES", " ".join(targets.NAMES)).split()
-# Groups whose proxies run at the same time, the rest is together.
-APART = ("routes", "workers")
+# How long it may take; on a machine too slow for that there are fewer rounds.
+MINUTES = float(os.environ.get("MINUTES", "25"))
+# Groups whose proxies run apart from the others', and what share of the time all may have taken
+# when their rounds end.
+APART = {"routes": 0.8, "workers": 0.9}
+TOGETHER = 0.65
 ERRORS = (loads.Failure, checks.Wrong, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 
 
@@ -44,16 +50,27 @@ def main():
         place = targets.prepare(stack, folder)
         for name in NAMES:
             outcome.keep_configuration(*place.example(name))
-        for batch in batches(chosen):
-            Batch(batch, place, outcome).run()
+            try_to_start(place, name)
+        for batch, share in batches(chosen):
+            Batch(batch, place, outcome).run(started + share * MINUTES * 60)
         if any(fnmatch.fnmatch("memory", each) for each in os.environ.get("SCENARIOS", "*").split()):
             memory.measure_all(NAMES, place, outcome, QUICK)
     outcome.write()
+    summary.write(outcome.facts)
     say(f"{(time.monotonic() - started) / 60:.1f} minutes; written: {outcome.file}")
     if failed := outcome.facts["failed"]:
         for each in failed:
             say(f"FAILED {each['scenario']} of {each['proxy']}: {each['reason']}")
         sys.exit(f"{len(failed)} failures")
+
+
+def try_to_start(place, name):
+    """Says at once what would spoil a long run."""
+    with contextlib.ExitStack() as stack:
+        try:
+            checks.wait_until_ready(place.start(stack, name, routes.Routes("paths", 10)))
+        except ERRORS as error:
+            sys.exit(f"{name} does not start, or answers wrong: {error}")
 
 
 def settings():
@@ -71,9 +88,10 @@ def settings():
 
 
 def batches(chosen):
-    yield [scenario for scenario in chosen if scenario.group not in APART]
-    for group in APART:
-        yield [scenario for scenario in chosen if scenario.group == group]
+    """With the share of the time after which no round begins."""
+    yield [scenario for scenario in chosen if scenario.group not in APART], TOGETHER
+    for group, share in APART.items():
+        yield [scenario for scenario in chosen if scenario.group == group], share
 
 
 class Batch:
@@ -86,7 +104,7 @@ class Batch:
         self.running = {}
         self.skipped = set()
 
-    def run(self):
+    def run(self, deadline):
         if not self.scenarios:
             return
         with contextlib.ExitStack() as stack:
@@ -94,6 +112,9 @@ class Batch:
             self.start()
             self.try_out()
             for number in range(1, ROUNDS + 1):
+                if number > 1 and time.monotonic() > deadline:
+                    say(f"no time for more than {number - 1} rounds")
+                    break
                 self.round(number)
                 self.outcome.write()
 
