@@ -129,13 +129,13 @@ enum Stage {
 }
 
 /// What a connection had to say.
-enum Requests {
-    /// At least one more.
-    Came,
-    /// Nothing for now.
+enum Progress {
+    /// A request came.
+    Request,
+    /// Nothing did.
     None,
     /// There will be no more.
-    Over(Result<(), h2::Error>),
+    End(Result<(), h2::Error>),
 }
 
 impl<T, E, F> Serving<T, E, F>
@@ -144,8 +144,8 @@ where
     E: FnMut(Arrived, Stream) -> F,
     F: Future<Output = ()>,
 {
-    /// Moves the exchanges first, so that all they have to say leaves together, and then the
-    /// connection, for as long as that brings new ones.
+    /// Moves the exchanges, and the connection for as long as it brings new ones: what all of them
+    /// have to say leaves together.
     fn poll(&mut self, cx: &mut Context<'_>, idle: Pin<&mut Sleep>) -> Poll<Result<(), h2::Error>> {
         loop {
             self.poll_exchanges(cx);
@@ -156,13 +156,13 @@ where
             } else if self.end.is_some() {
                 return Poll::Pending;
             }
-            match self.poll_requests(cx) {
-                Requests::Came => {}
-                Requests::None if self.exchanges.is_empty() => {
+            match self.poll_request(cx) {
+                Progress::Request => {}
+                Progress::None if self.exchanges.is_empty() => {
                     return self.poll_idle(cx, idle).map(Ok);
                 }
-                Requests::None => return Poll::Pending,
-                Requests::Over(end) => self.end = Some(end),
+                Progress::None => return Poll::Pending,
+                Progress::End(end) => self.end = Some(end),
             }
         }
     }
@@ -171,19 +171,17 @@ where
         while let Poll::Ready(Some(())) = Pin::new(&mut self.exchanges).poll_next(cx) {}
     }
 
-    fn poll_requests(&mut self, cx: &mut Context<'_>) -> Requests {
-        let mut requests = Requests::None;
-        loop {
-            match self.connection.poll_accept(cx) {
-                Poll::Ready(Some(Ok((arrived, stream)))) => {
-                    self.exchanges.push((self.exchange)(arrived, stream));
-                    self.has_served = true;
-                    requests = Requests::Came;
-                }
-                Poll::Ready(Some(Err(error))) => return Requests::Over(Err(error)),
-                Poll::Ready(None) => return Requests::Over(Ok(())),
-                Poll::Pending => return requests,
+    /// Takes a request, if one has come. What exchanges have said leaves when none has.
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Progress {
+        match self.connection.poll_accept(cx) {
+            Poll::Ready(Some(Ok((arrived, stream)))) => {
+                self.exchanges.push((self.exchange)(arrived, stream));
+                self.has_served = true;
+                Progress::Request
             }
+            Poll::Ready(Some(Err(error))) => Progress::End(Err(error)),
+            Poll::Ready(None) => Progress::End(Ok(())),
+            Poll::Pending => Progress::None,
         }
     }
 

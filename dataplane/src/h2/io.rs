@@ -166,8 +166,10 @@ impl<T: AsyncRead + Unpin> Transport<T> {
             let before = rest.len();
             take(&mut rest, buf);
             ahead.start += before - rest.len();
-            if rest.is_empty() {
-                self.ahead.take().map(Ahead::give_back);
+            if rest.is_empty()
+                && let Some(taken) = self.ahead.take()
+            {
+                taken.give_back();
             }
         }
         Poll::Ready(Ok(()))
