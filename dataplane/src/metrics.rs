@@ -22,6 +22,7 @@ mod families;
 mod forward;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -256,9 +257,14 @@ impl Drop for OpenConnection {
     }
 }
 
-/// What is counted of the requests that one route on one listener takes.
+/// What is counted of the requests that one route on one listener takes. Of one that has taken none
+/// nothing is kept.
 #[derive(Debug, Default)]
-pub struct RouteMetrics {
+pub struct RouteMetrics(OnceLock<Box<RouteCounts>>);
+
+/// The counters of a route that has taken something.
+#[derive(Debug, Default)]
+pub struct RouteCounts {
     requests: PerVariant<CodeClass, Counter>,
     durations: Histogram,
     /// Attempts to connect to an endpoint that failed.
@@ -273,7 +279,20 @@ pub struct RouteMetrics {
     pub mirrors_lost: PerVariant<MirrorLoss, Counter>,
 }
 
+impl Deref for RouteMetrics {
+    type Target = RouteCounts;
+
+    fn deref(&self) -> &RouteCounts {
+        self.0.get_or_init(Box::default)
+    }
+}
+
 impl RouteMetrics {
+    /// The counters, if anything was counted.
+    pub(crate) fn counts(&self) -> Option<&RouteCounts> {
+        self.0.get().map(|counts| &**counts)
+    }
+
     /// Counts a request that is over, `duration` after its head was read; `None` when it ended
     /// without an answer.
     pub fn request(&self, status: Option<StatusCode>, duration: Duration) {

@@ -72,7 +72,9 @@ pub enum Outcome {
 
 #[derive(Debug)]
 struct Item {
-    wanted: Arc<Value>,
+    /// What is to be said, as text: that takes a fifth of what a [`Value`] does, and there may be
+    /// thousands at rest.
+    wanted: Box<str>,
     /// As the watch showed it last.
     seen: AnyObject,
     /// As our last write left it, until the watch shows that.
@@ -133,16 +135,16 @@ impl Backlog {
     /// Takes an order.
     pub fn take(&mut self, order: Order, now: Instant) {
         match order {
-            Order::Want { live, status } => self.want(live, status, now),
+            Order::Want { live, status } => self.want(live, &status, now),
             Order::Seen(live) => self.see(live, now),
             Order::Forget(subject) => self.forget(&subject),
         }
     }
 
-    fn want(&mut self, live: AnyObject, wanted: Arc<Value>, now: Instant) {
+    fn want(&mut self, live: AnyObject, wanted: &Value, now: Instant) {
         let subject = subject_of(&live);
         if let Some(item) = self.items.get_mut(&subject) {
-            item.wanted = wanted;
+            item.wanted = wanted.to_string().into();
             item.is_new = true;
             item.unkept.clear();
             item.show(live, now);
@@ -237,9 +239,9 @@ impl Backlog {
 }
 
 impl Item {
-    fn new(seen: AnyObject, wanted: Arc<Value>) -> Self {
+    fn new(seen: AnyObject, wanted: &Value) -> Self {
         Self {
-            wanted,
+            wanted: wanted.to_string().into(),
             seen,
             written: None,
             due: None,
@@ -306,10 +308,15 @@ impl Item {
         self.flight = Flight::Flying;
         Job {
             uid: Some(live.uid.clone()).filter(|uid| !uid.is_empty()),
-            wanted: Arc::clone(&self.wanted),
+            wanted: Arc::new(self.wanted()),
             live: is_known.then_some(live),
             subject,
         }
+    }
+
+    /// What is to be said. What was written as JSON can be read.
+    fn wanted(&self) -> Value {
+        serde_json::from_str(&self.wanted).unwrap_or_default()
     }
 
     /// The newest that is known of the object.
@@ -343,7 +350,7 @@ impl Item {
             controller_name,
             now: "",
         };
-        merge(context, status, &self.wanted).patch
+        merge(context, status, &self.wanted()).patch
     }
 
     fn due_at(&mut self, now: Instant) -> Instant {

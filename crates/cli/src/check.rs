@@ -86,7 +86,7 @@ fn finding(object: &AnyObject, remark: &Remark, origins: &Origins) -> Finding {
         _ => Severity::Error,
     };
     Finding {
-        path: origin.map_or_else(PathBuf::new, |origin| origin.path.clone()),
+        path: origin.map_or_else(PathBuf::new, |origin| origin.path.to_path_buf()),
         at: line.map(|line| LineColumn { line, column: 1 }),
         severity,
         message: format!("{} {}: {}", object.kind(), object.key(), remark.sentence()),

@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use portcullis_api::{Kind, ObjectKey, Objects};
 
@@ -68,7 +69,7 @@ pub struct Contents {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
     /// The file, or the folder of a mounted Secret.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// The line of its first key, from 1; `None` for a mounted Secret.
     pub line: Option<usize>,
 }
@@ -127,6 +128,10 @@ impl Shelf {
         let (mut contents, new_outcome) = assembly.finish(generations);
         for file in shelved.values_mut() {
             file.let_go(&new_outcome.moved);
+        }
+        let mounted = mounted.values_mut().map(|mounted| &mut mounted.file);
+        for file in shelved.values_mut().chain(mounted) {
+            file.adopt(generations);
         }
         *outcome = new_outcome;
         for lost in &lost {

@@ -128,7 +128,9 @@ fn apply_l4<P: Parts>(
     rules: &mut ForwardRules<P>,
 ) {
     for (route, hosts) in gone {
-        hosts.iter().for_each(|host| rules.remove(host, route));
+        for host in hosts {
+            rules.remove(host, route);
+        }
     }
     for (hosts, rule) in new {
         for host in hosts {

@@ -1,7 +1,7 @@
 //! Lookup structures compiled from a snapshot.
 //!
-//! The data plane calls [`Table::build`] once per snapshot and then asks, per connection and per
-//! request: which listener ([`PortTable::listener`]), which rule ([`ListenerTable::select`]),
+//! The data plane calls [`Table::build`] once per snapshot, which costs what is other than in the
+//! snapshot before, and then asks, per connection and per request: which listener ([`PortTable::listener`]), which rule ([`ListenerTable::select`]),
 //! which backend ([`Backends::pick`]). Nothing is parsed, compiled or, but for a few named rare
 //! cases, allocated per question.
 //!

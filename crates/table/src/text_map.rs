@@ -27,11 +27,11 @@ pub(crate) struct TextMap<V>(Form<V>);
 #[derive(Clone, Debug)]
 enum Form<V> {
     Few(Vec<Entry<V>>),
-    Many(Box<Shards<V>>),
+    Many(Box<Large<V>>),
 }
 
 #[derive(Clone, Debug)]
-struct Shards<V> {
+struct Large<V> {
     /// As many as a power of two.
     shards: Vec<Arc<HashTable<Entry<V>>>>,
     len: usize,
@@ -92,7 +92,7 @@ impl<V: Clone> TextMap<V> {
                 entries.push((key, value));
             }
             Form::Few(entries) => {
-                let mut shards = Shards::new(1);
+                let mut shards = Large::new(1);
                 for (key, value) in std::mem::take(entries) {
                     shards.insert(key, value);
                 }
@@ -126,7 +126,7 @@ impl<V: Clone> TextMap<V> {
     }
 }
 
-impl<V> Shards<V> {
+impl<V> Large<V> {
     fn new(count: usize) -> Self {
         Self {
             shards: (0..count).map(|_| Arc::default()).collect(),
@@ -148,7 +148,7 @@ impl<V> Shards<V> {
     }
 }
 
-impl<V: Clone> Shards<V> {
+impl<V: Clone> Large<V> {
     fn shard_mut(&mut self, hash: u64) -> Option<&mut HashTable<Entry<V>>> {
         let place = self.place(hash);
         self.shards.get_mut(place).map(Arc::make_mut)

@@ -103,6 +103,7 @@ fn common_hosts(listener: &HostPattern, route: &[HostPattern]) -> Vec<RouteHost>
     let mut hosts: Vec<_> = route.iter().filter_map(common).collect();
     hosts.sort();
     hosts.dedup();
+    hosts.shrink_to_fit();
     hosts
 }
 

@@ -33,7 +33,62 @@ pub(crate) enum Fact {
 #[derive(Debug)]
 pub(crate) struct Readers<P> {
     facts: BTreeMap<P, Vec<Fact>>,
-    pieces: BTreeMap<Fact, BTreeSet<P>>,
+    pieces: BTreeMap<Fact, Pieces<P>>,
+}
+
+/// A set of pieces. Most facts are looked at by one, and there are many facts: a few are a list in
+/// order.
+#[derive(Debug)]
+struct Pieces<P> {
+    few: Vec<P>,
+    /// All of them, if they are more than a few.
+    many: BTreeSet<P>,
+}
+
+impl<P> Default for Pieces<P> {
+    fn default() -> Self {
+        Self {
+            few: Vec::new(),
+            many: BTreeSet::new(),
+        }
+    }
+}
+
+impl<P: Ord> Pieces<P> {
+    const FEW: usize = 8;
+
+    fn insert(&mut self, piece: P) {
+        if !self.many.is_empty() {
+            self.many.insert(piece);
+            return;
+        }
+        let Err(at) = self.few.binary_search(&piece) else {
+            return;
+        };
+        if self.few.is_empty() {
+            self.few.reserve_exact(1);
+        }
+        self.few.insert(at, piece);
+        if self.few.len() > Self::FEW {
+            self.many.extend(std::mem::take(&mut self.few));
+        }
+    }
+
+    fn remove(&mut self, piece: &P) {
+        self.many.remove(piece);
+        if let Ok(at) = self.few.binary_search(piece) {
+            self.few.remove(at);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.few.is_empty() && self.many.is_empty()
+    }
+
+    /// In order.
+    fn iter(&self) -> impl Iterator<Item = &P> {
+        self.few.iter().chain(&self.many)
+    }
 }
 
 impl<P> Default for Readers<P> {
@@ -57,7 +112,8 @@ impl<P: Clone + Ord> Readers<P> {
             return Vec::new();
         }
         let before = self.facts.remove(piece).unwrap_or_default();
-        let facts: Vec<Fact> = asked.into_iter().map(|f| self.add(f, piece)).collect();
+        let mut facts: Vec<Fact> = Vec::with_capacity(asked.len());
+        facts.extend(asked.into_iter().map(|fact| self.add(fact, piece)));
         let orphans = before
             .into_iter()
             .filter(|fact| facts.binary_search(fact).is_err() && self.take(fact, piece))
@@ -71,7 +127,7 @@ impl<P: Clone + Ord> Readers<P> {
     /// The pieces that have looked at one of these.
     pub(crate) fn of<'a>(&'a self, facts: &'a BTreeSet<Fact>) -> impl Iterator<Item = &'a P> {
         let pieces = facts.iter().filter_map(|fact| self.pieces.get(fact));
-        pieces.flatten()
+        pieces.flat_map(Pieces::iter)
     }
 
     /// Whether a piece has looked at this.

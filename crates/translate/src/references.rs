@@ -284,8 +284,11 @@ impl References {
         );
     }
 
-    fn set(&mut self, owner: &Subject, outgoing: Outgoing) {
+    fn set(&mut self, owner: &Subject, mut outgoing: Outgoing) {
         let mut turned = BTreeSet::new();
+        let known = |it: &Subject| Some(self.counts.get_key_value(it)?.0.clone());
+        outgoing.subjects.settle(known);
+        outgoing.parents.settle(|it| self.parents.get(it).cloned());
         let before = if outgoing.is_empty() {
             self.named.remove(owner)
         } else {
@@ -305,7 +308,7 @@ impl References {
 
     /// Adds to `turned` what was not named before.
     fn add(&mut self, outgoing: &Outgoing, turned: &mut BTreeSet<Subject>) {
-        for subject in &outgoing.subjects {
+        for subject in outgoing.subjects.iter() {
             let count = self.counts.entry(subject.clone()).or_default();
             *count += 1;
             if *count == 1 {
@@ -317,7 +320,7 @@ impl References {
 
     /// Adds to `turned` what is not named any more.
     fn take(&mut self, outgoing: &Outgoing, turned: &mut BTreeSet<Subject>) {
-        for subject in &outgoing.subjects {
+        for subject in outgoing.subjects.iter() {
             if let Some(count) = self.counts.get_mut(subject) {
                 *count -= 1;
                 if *count == 0 {

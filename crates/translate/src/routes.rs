@@ -143,7 +143,7 @@ pub(crate) struct Stay {
 pub(crate) struct Placed {
     pub(crate) id: RouteId,
     pub(crate) route: PlacedRoute,
-    pub(crate) backends: Arc<BTreeSet<BackendId>>,
+    pub(crate) backends: Arc<[BackendId]>,
 }
 
 /// A route in the IR.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use portcullis_ir::{ListenerId, ObjectKey, PortKey, RouteId, Transport};
 
 use super::{
-    ForwardMetrics, GatewayMetrics, Metrics, PortMetrics, RouteMetrics, StreamMetrics, live,
+    ForwardMetrics, GatewayMetrics, Metrics, PortMetrics, RouteCounts, RouteMetrics, StreamMetrics,
+    live,
 };
 use portcullis_metrics::{Counter, Exposition, Family, Kind, Variants};
 
@@ -324,18 +325,18 @@ impl View {
     }
 
     /// Every route on every listener, and as a route without a name what no route took.
-    fn each_route(&self, mut f: impl FnMut([(&'static str, &str); 3], &RouteMetrics)) {
+    /// Every route that something was counted of.
+    fn each_route(&self, mut f: impl FnMut([(&'static str, &str); 3], &RouteCounts)) {
         for gateway in &self.gateways {
             let name = ("gateway", gateway.name.as_str());
-            f(
-                [name, ("listener", ""), ("route", "")],
-                &gateway.metrics.unrouted,
-            );
+            if let Some(counts) = gateway.metrics.unrouted.counts() {
+                f([name, ("listener", ""), ("route", "")], counts);
+            }
             for (listener, route, metrics) in &gateway.routes {
-                f(
-                    [name, ("listener", listener), ("route", route.as_str())],
-                    metrics,
-                );
+                if let Some(counts) = metrics.counts() {
+                    let labels = [name, ("listener", listener), ("route", route.as_str())];
+                    f(labels, counts);
+                }
             }
         }
     }

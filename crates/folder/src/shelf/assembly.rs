@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use portcullis_api::{Kind, ObjectKey};
 
@@ -20,7 +21,7 @@ type Name = (Kind, ObjectKey);
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// The file that each object in force is from.
-    owners: BTreeMap<Name, PathBuf>,
+    owners: BTreeMap<Name, Arc<Path>>,
     /// Objects that were read, but are in force from another file.
     refused: BTreeSet<(Name, PathBuf)>,
     /// Objects that were kept in one file until they were read in another.
@@ -54,7 +55,9 @@ enum Standing {
 /// Contents in the making. Files are added in the order in which they take precedence at first.
 pub(super) struct Assembly<'a> {
     before: &'a Outcome,
-    claims: BTreeMap<Name, Vec<Claim<'a>>>,
+    /// Those of the files, for the objects of one file to share.
+    paths: BTreeMap<&'a Path, Arc<Path>>,
+    claims: BTreeMap<&'a Name, Vec<Claim<'a>>>,
     contents: Contents,
     outcome: Outcome,
 }
@@ -63,6 +66,7 @@ impl<'a> Assembly<'a> {
     pub(super) fn new(before: &'a Outcome) -> Self {
         Self {
             before,
+            paths: BTreeMap::new(),
             claims: BTreeMap::new(),
             contents: Contents::default(),
             outcome: Outcome::default(),
@@ -74,10 +78,11 @@ impl<'a> Assembly<'a> {
             Presence::Seen => Standing::Read,
             Presence::Lost => Standing::Kept,
         };
+        self.paths.insert(path, path.into());
         let read = file.objects().iter().map(|placed| (placed, standing));
         let kept = file.kept().iter().map(|placed| (placed, Standing::Kept));
         for (placed, standing) in read.chain(kept) {
-            self.claims.entry(placed.name()).or_default().push(Claim {
+            self.claims.entry(&placed.name).or_default().push(Claim {
                 path,
                 placed,
                 standing,
@@ -91,8 +96,8 @@ impl<'a> Assembly<'a> {
     pub(super) fn finish(mut self, generations: &mut Generations) -> (Contents, Outcome) {
         generations.begin();
         for (name, claims) in std::mem::take(&mut self.claims) {
-            if let Some(chosen) = self.choose(&name, &claims) {
-                self.settle(name, chosen, &claims, generations);
+            if let Some(chosen) = self.choose(name, &claims) {
+                self.settle(name.clone(), chosen, &claims, generations);
             }
         }
         generations.end();
@@ -102,7 +107,7 @@ impl<'a> Assembly<'a> {
     /// Whose object is in force.
     fn choose(&self, name: &Name, claims: &[Claim<'a>]) -> Option<Claim<'a>> {
         let owner = self.before.owners.get(name);
-        let is_owner = |claim: &&Claim<'_>| owner.is_some_and(|path| path == claim.path);
+        let is_owner = |claim: &&Claim<'_>| owner.is_some_and(|path| **path == *claim.path);
         let is_read = |claim: &&Claim<'_>| claim.standing == Standing::Read;
         let is_new = |claim: &&Claim<'_>| {
             is_read(claim)
@@ -157,12 +162,12 @@ impl<'a> Assembly<'a> {
         let object = generations.number(&name, chosen.placed);
         self.contents.objects.insert(object);
         let origin = Origin {
-            path: chosen.path.to_owned(),
+            path: (self.paths.get(chosen.path).cloned()).unwrap_or_else(|| chosen.path.into()),
             line: chosen.placed.line,
         };
         self.outcome
             .owners
-            .insert(name.clone(), origin.path.clone());
+            .insert(name.clone(), Arc::clone(&origin.path));
         self.contents.origins.insert(name, origin);
     }
 }

@@ -10,6 +10,7 @@ use portcullis_api::meta::{Object, Spec};
 use portcullis_api::{AnyObject, Kind, ObjectKey};
 
 use super::Tokens;
+use super::generations::Generations;
 use crate::finding::{Finding, LineColumn, Severity};
 use crate::scan::Reading;
 
@@ -36,6 +37,7 @@ pub(super) enum Extent {
 /// An object of a file.
 #[derive(Clone, Debug)]
 pub(super) struct Placed {
+    pub(super) name: (Kind, ObjectKey),
     pub(super) object: AnyObject,
     /// The line of its first key; `None` for a mounted Secret.
     pub(super) line: Option<usize>,
@@ -65,7 +67,16 @@ impl File {
 
     /// Keeps these objects no longer: they are in another file now.
     pub(super) fn let_go(&mut self, names: &BTreeSet<(Kind, ObjectKey)>) {
-        self.kept.retain(|kept| !names.contains(&kept.name()));
+        self.kept.retain(|kept| !names.contains(&kept.name));
+    }
+
+    /// Holds its objects as they are numbered, so that they are in memory once.
+    pub(super) fn adopt(&mut self, generations: &Generations) {
+        for placed in self.objects.iter_mut().chain(&mut self.kept) {
+            if let Some(numbered) = generations.of(placed) {
+                placed.object = numbered;
+            }
+        }
     }
 
     /// Takes in what the file holds now.
@@ -93,7 +104,8 @@ impl File {
     /// be a part only.
     pub(super) fn take(&mut self, read: Read, extent: Extent, tokens: &mut Tokens) {
         let Read { objects, findings } = read;
-        let place = |(object, line)| Placed {
+        let place = |(object, line): (AnyObject, _)| Placed {
+            name: (object.kind(), object.key()),
             object,
             line,
             token: tokens.next(),
@@ -103,17 +115,11 @@ impl File {
         self.objects = objects.into_iter().map(place).collect();
         let is_error = |finding: &Finding| finding.severity == Severity::Error;
         if extent == Extent::Part || findings.iter().any(is_error) {
-            let fresh: BTreeSet<_> = self.objects.iter().map(Placed::name).collect();
-            let missing = before.filter(|old| !fresh.contains(&old.name()));
+            let fresh: BTreeSet<_> = self.objects.iter().map(|placed| &placed.name).collect();
+            let missing = before.filter(|old| !fresh.contains(&old.name));
             self.kept = missing.collect();
         }
         self.findings = findings;
-    }
-}
-
-impl Placed {
-    pub(super) fn name(&self) -> (Kind, ObjectKey) {
-        (self.object.kind(), self.object.key())
     }
 }
 

@@ -37,9 +37,16 @@ impl Generations {
         self.known.retain(|_, known| known.round == self.round);
     }
 
+    /// An object as it was numbered last, if it was.
+    pub(super) fn of(&self, placed: &Placed) -> Option<AnyObject> {
+        let known = self.known.get(&placed.name)?;
+        (known.token == placed.token).then(|| known.numbered.clone())
+    }
+
     /// The object with its generation, if its kind has one.
     pub(super) fn number(&mut self, name: &(Kind, ObjectKey), placed: &Placed) -> AnyObject {
         let Placed {
+            name: _,
             object,
             line: _,
             token,

@@ -49,14 +49,14 @@ impl References {
         subjects: &'a BTreeSet<Subject>,
     ) -> impl Iterator<Item = (&'a Subject, &'a Outgoing)> {
         let named = self.named.iter();
-        named.filter(|(_, outgoing)| !outgoing.subjects.is_disjoint(subjects))
+        named.filter(|(_, outgoing)| outgoing.subjects.within(subjects).next().is_some())
     }
 
     /// Adds the routes that name one of these Services, and their Gateways.
     fn add_users(&self, services: &BTreeSet<Subject>, concern: &mut Concern) {
         for (route, outgoing) in self.naming(services) {
             concern.others.insert(route.clone());
-            for parent in outgoing.parents.intersection(&self.parents) {
+            for parent in outgoing.parents.within(&self.parents) {
                 if let Some(outgoing) = self.named.get(parent) {
                     self.add_gateway_of(parent, outgoing, concern);
                 } else {
@@ -72,7 +72,7 @@ impl References {
         if let (Kind::Gateway, key) = parent {
             found.insert(key.clone());
         } else {
-            let gateways = outgoing.parents.intersection(&self.parents);
+            let gateways = outgoing.parents.within(&self.parents);
             found.extend(gateways.map(|(_, key)| key.clone()));
         }
     }

@@ -24,11 +24,56 @@ use crate::world::SERVICE_NAME;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outgoing {
     /// What a translation looks for because of it.
-    pub(super) subjects: BTreeSet<Subject>,
+    pub(super) subjects: Subjects,
     /// Of a ListenerSet, the Gateway it names; of a route, its parents.
-    pub(super) parents: BTreeSet<Subject>,
+    pub(super) parents: Subjects,
     /// Whether it chooses namespaces by their labels.
     pub(super) is_selecting: bool,
+}
+
+/// A set of a few, of which there are many: one list in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Subjects(Vec<Subject>);
+
+impl Subjects {
+    pub(super) fn insert(&mut self, subject: Subject) {
+        if let Err(at) = self.0.binary_search(&subject) {
+            self.0.insert(at, subject);
+        }
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Subject> {
+        self.0.iter()
+    }
+
+    /// Those that are in a set as well.
+    pub(super) fn within<'a>(
+        &'a self,
+        all: &'a BTreeSet<Subject>,
+    ) -> impl Iterator<Item = &'a Subject> {
+        self.0.iter().filter(|subject| all.contains(subject))
+    }
+
+    pub(super) fn retain(&mut self, keep: impl FnMut(&Subject) -> bool) {
+        self.0.retain(keep);
+    }
+
+    /// Makes each share its text with the equal one that `known` gives, and takes no more room than
+    /// is needed.
+    pub(super) fn settle(&mut self, known: impl Fn(&Subject) -> Option<Subject>) {
+        for subject in &mut self.0 {
+            if let Some(known) = known(subject) {
+                *subject = known;
+            }
+        }
+        self.0.shrink_to_fit();
+    }
+}
+
+impl Extend<Subject> for Subjects {
+    fn extend<I: IntoIterator<Item = Subject>>(&mut self, subjects: I) {
+        subjects.into_iter().for_each(|it| self.insert(it));
+    }
 }
 
 impl Outgoing {

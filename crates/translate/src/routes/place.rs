@@ -59,14 +59,14 @@ type Attached<'a> = BTreeMap<(Owner, usize), (&'a ParentListener, Vec<RouteHost>
 struct Lowered<R> {
     rules: Vec<R>,
     facts: RuleFacts,
-    backends: Arc<BTreeSet<BackendId>>,
+    backends: Arc<[BackendId]>,
     /// Why no rule at all can be served.
     refusal: Option<Problem>,
 }
 
 impl<R> Lowered<R> {
     fn new((rules, mut facts): (Vec<R>, RuleFacts)) -> Self {
-        let backends = Arc::new(std::mem::take(&mut facts.backends));
+        let backends = std::mem::take(&mut facts.backends).into_iter().collect();
         let refusal = facts.refusal();
         Self {
             rules,
@@ -167,7 +167,7 @@ impl<'a, K: RouteKind> Route<'a, K> {
         let stays = stays.map(|(gateway, listeners)| self.stay(gateway, listeners, &all));
         Placement {
             status: Some(RouteStatus { parents: entries }),
-            stays: stays.collect(),
+            stays: kept(stays.collect()),
         }
     }
 
@@ -238,6 +238,7 @@ impl<'a, K: RouteKind> Route<'a, K> {
         let mut placed: Vec<Placed> = Vec::new();
         for (usage, mut attachments, lowered) in served {
             attachments.sort();
+            let attachments = kept(attachments);
             let mut id = format!("{}/{}", K::Spec::KIND, self.key);
             // A second one needs an id of its own.
             if !placed.is_empty() {
@@ -252,8 +253,8 @@ impl<'a, K: RouteKind> Route<'a, K> {
         }
         Stay {
             gateway: gateway.clone(),
-            counted,
-            placed,
+            counted: kept(counted),
+            placed: kept(placed),
         }
     }
 
@@ -289,6 +290,13 @@ impl<'a, K: RouteKind> Route<'a, K> {
             conditions,
         }
     }
+}
+
+/// A list that is held for as long as its route is there, of which there may be thousands: most have
+/// one entry, and room for four.
+fn kept<T>(mut list: Vec<T>) -> Vec<T> {
+    list.shrink_to_fit();
+    list
 }
 
 /// What a route uses its backends for on the listeners that accepted it for one parentRef.

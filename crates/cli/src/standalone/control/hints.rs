@@ -83,7 +83,7 @@ fn foreign_class(class: &str, objects: &Objects) -> String {
 
 fn finding(contents: &Contents, kind: Kind, key: &ObjectKey, message: &str) -> Finding {
     let origin = contents.origins.get(&(kind, key.clone()));
-    let path = origin.map_or_else(PathBuf::new, |Origin { path, line: _ }| path.clone());
+    let path = origin.map_or_else(PathBuf::new, |Origin { path, line: _ }| path.to_path_buf());
     let line = origin.and_then(|origin| origin.line);
     Finding {
         path,
