@@ -43,7 +43,9 @@ impl Sending {
         if self.unasked < UNASKED {
             return Poll::Ready(Ok(()));
         }
-        self.stream.reserve_capacity(UNASKED);
+        // One byte tells as well as many, and what is reserved and not used is lost to all other
+        // streams of the connection.
+        self.stream.reserve_capacity(1);
         if self.stream.capacity() == 0 {
             let room = ready!(self.stream.poll_capacity(cx));
             if !matches!(room, Some(Ok(_))) {

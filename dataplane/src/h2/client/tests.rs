@@ -374,3 +374,40 @@ async fn who_leaves_may_still_read_what_was_answered() {
     let (_, driven, ()) = tokio::join!(serving, driver, client);
     driven.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_rest_leave_the_connections_window_to_others() {
+    let (mut sender, driver, connection) = pair().await;
+    let serving = connection.serve(std::future::pending(), |arrived, mut stream| async move {
+        stream.send_head(answer(StatusCode::OK, Length::Open), Rest::More);
+        send(&mut stream, vec![b'x'; 20_000], Rest::More).await;
+        if arrived.head.uri == "/resting" {
+            poll_fn(|cx| stream.poll_ready(cx)).await.unwrap();
+            std::future::pending::<()>().await;
+        }
+        send(&mut stream, vec![b'x'; 40_000], Rest::Nothing).await;
+    });
+    let client = async {
+        let mut resting = Vec::new();
+        for _ in 0..10 {
+            let (response, _) = sender.send_request(post("/resting"), true).unwrap();
+            let mut body = response.await.unwrap().into_body();
+            let mut left = 20_000;
+            while left > 0 {
+                let data = body.data().await.unwrap().unwrap();
+                left -= data.len();
+                body.flow_control().release_capacity(data.len()).unwrap();
+            }
+            resting.push(body);
+        }
+        let (response, _) = sender.send_request(post("/"), true).unwrap();
+        let body = body(response.await.unwrap().into_body());
+        let body = timeout(Duration::from_secs(1), body).await;
+        assert_eq!(body.unwrap().unwrap().0.len(), 60_000);
+    };
+    let mut rest = pin!(async { tokio::join!(serving, driver) });
+    tokio::select! {
+        () = client => {}
+        _ = &mut rest => panic!("the connection ended"),
+    }
+}
