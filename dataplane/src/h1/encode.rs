@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::framing::has_no_body;
+use super::framing::{self, has_no_body};
 use super::head::After;
 use super::spelling::Speller;
 use crate::http::message::{Length, RequestHead, ResponseHead, Rest};
@@ -56,7 +56,7 @@ pub(crate) fn request(text: &mut Vec<u8>, head: &RequestHead, rest: Rest) -> Sen
     };
     let says_length = *length != Length::Nothing || means_content;
     let mut fields = FieldWriter::new(text, &spelling.0);
-    let has_length = fields.write(headers, sending, |_| true);
+    let has_length = fields.write(headers, LengthField::of(sending), |_| true);
     match sending {
         Sending::Chunked => fields.line(b"transfer-encoding", b"chunked"),
         Sending::Length(length) if says_length && !has_length => fields.length(length),
@@ -97,13 +97,18 @@ pub(crate) fn response(
     };
     let is_tunnel = status == StatusCode::SWITCHING_PROTOCOLS;
     // "A server MUST NOT send a Content-Length header field in any response with a status code of
-    // 1xx (Informational) or 204 (No Content)" (RFC 9110 section 8.6).
-    let length_allowed = !status.is_informational() && status != StatusCode::NO_CONTENT;
+    // 1xx (Informational) or 204 (No Content)" (RFC 9110 section 8.6). That of an answer to HEAD, and
+    // of a 304, is the length of another.
+    let length_field = if status.is_informational() || status == StatusCode::NO_CONTENT {
+        LengthField::None
+    } else if bodiless {
+        LengthField::Any
+    } else {
+        LengthField::of(sending)
+    };
     let mut fields = FieldWriter::new(text, &spelling.0);
-    let has_length = fields.write(headers, sending, |name| match *name {
-        header::CONNECTION => is_tunnel,
-        header::CONTENT_LENGTH => length_allowed,
-        _ => true,
+    let has_length = fields.write(headers, length_field, |name| {
+        is_tunnel || *name != header::CONNECTION
     });
     if is_tunnel {
         text.extend_from_slice(b"\r\n");
@@ -137,7 +142,7 @@ pub(crate) struct Answering<'a> {
 pub(crate) fn interim(text: &mut Vec<u8>, head: &ResponseHead) {
     status_line(text, head.status);
     let mut fields = FieldWriter::new(text, &head.spelling.0);
-    fields.write(&head.headers, Sending::Chunked, |name| {
+    fields.write(&head.headers, LengthField::None, |name| {
         *name != header::CONNECTION
     });
     text.extend_from_slice(b"\r\n");
@@ -170,8 +175,34 @@ pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// Writes the last chunk and what follows it.
 pub(crate) fn trailers(text: &mut Vec<u8>, trailers: &HeaderMap) {
     text.extend_from_slice(b"0\r\n");
-    FieldWriter::new(text, &Bytes::new()).write(trailers, Sending::Chunked, |_| true);
+    FieldWriter::new(text, &Bytes::new()).write(trailers, LengthField::None, |_| true);
     text.extend_from_slice(b"\r\n");
+}
+
+/// Which `Content-Length` a head may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LengthField {
+    None,
+    /// This one, once: what a filter says of it does not move the end of the body.
+    Is(u64),
+    Any,
+}
+
+impl LengthField {
+    fn of(sending: Sending) -> Self {
+        match sending {
+            Sending::Length(length) => Self::Is(length),
+            Sending::Chunked | Sending::UntilClose => Self::None,
+        }
+    }
+
+    fn allows(self, value: &HeaderValue) -> bool {
+        match self {
+            Self::None => false,
+            Self::Is(length) => framing::number(value.as_bytes()) == Some(length),
+            Self::Any => true,
+        }
+    }
 }
 
 /// Writes field lines.
@@ -189,11 +220,11 @@ impl<'a> FieldWriter<'a> {
     }
 
     /// Writes those that `keep` keeps, and tells whether `Content-Length` is one of them. What says
-    /// where the body ends is not taken from the head: its coding never, its length not in chunks.
+    /// where the body ends is not taken from the head: its coding never, its length only if it is so.
     fn write(
         &mut self,
         headers: &HeaderMap,
-        sending: Sending,
+        length: LengthField,
         keep: impl Fn(&HeaderName) -> bool,
     ) -> bool {
         let mut has_length = false;
@@ -201,9 +232,9 @@ impl<'a> FieldWriter<'a> {
         let mut run = 0..0;
         for (name, value) in headers {
             let is_length = *name == header::CONTENT_LENGTH;
-            let is_framing = *name == header::TRANSFER_ENCODING
-                || (is_length && !matches!(sending, Sending::Length(_)));
-            if is_framing || !keep(name) {
+            let is_dropped = *name == header::TRANSFER_ENCODING
+                || (is_length && (has_length || !length.allows(value)));
+            if is_dropped || !keep(name) {
                 continue;
             }
             has_length |= is_length;

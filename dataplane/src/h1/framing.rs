@@ -199,7 +199,7 @@ pub(crate) fn has_no_body(status: StatusCode, method: &Method) -> bool {
 }
 
 /// "Content-Length = 1*DIGIT".
-fn number(digits: &[u8]) -> Option<u64> {
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

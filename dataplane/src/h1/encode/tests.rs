@@ -1,4 +1,4 @@
-use http::{HeaderValue, Uri, Version};
+use http::{Uri, Version};
 use proptest::prelude::*;
 
 use super::*;
@@ -120,6 +120,23 @@ fn requests_say_where_their_body_ends() {
         let text = String::from_utf8(text).unwrap();
         assert_eq!(text, format!("{method} /x?y HTTP/1.1\r\n{expected}\r\n"));
         assert_eq!(seen, *sending, "{text}");
+    }
+}
+
+#[test]
+fn a_length_that_somebody_made_up_is_not_written() {
+    let made_up = [("content-length", "5"), ("content-length", "3")];
+    for (length, expected) in [
+        (Length::Nothing, ""),
+        (Length::Known(3), "content-length: 3\r\n"),
+        (Length::Known(7), "content-length: 7\r\n"),
+        (Length::Open, "transfer-encoding: chunked\r\n"),
+    ] {
+        let mut text = Vec::new();
+        let head = request_head(Method::GET, length, &made_up);
+        request(&mut text, &head, Rest::More);
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text, format!("GET /x?y HTTP/1.1\r\n{expected}\r\n"));
     }
 }
 
