@@ -148,7 +148,8 @@ class Own:
         return f"bench-load {self.command}" + (f", {rest}" if rest else "")
 
     def tiny(self):
-        options = self.options | {self.counted: 3 * self.options.get("connections", 8)}
+        uncounted = {name: value for name, value in self.options.items() if name != self.counted}
+        options = self.options | {self.counted: 3 * uncounted.get("connections", 8)}
         return dataclasses.replace(self, options=options)
 
     def scaled(self, divisor):
