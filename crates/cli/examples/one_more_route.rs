@@ -3,11 +3,7 @@
 //!
 //! The stages are those of controller and data plane: translation, the delta, its message, reading
 //! it, applying it, the first request. What a cluster adds is the API server, two loops and TLS.
-#![expect(
-    clippy::disallowed_types,
-    clippy::print_stdout,
-    reason = "this measures"
-)]
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
