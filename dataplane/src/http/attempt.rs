@@ -176,9 +176,10 @@ pub(crate) enum Sent {
 fn failure_of(trouble: &Trouble, reused: Reused, sent: Sent) -> Option<Failure> {
     use BackendError as E;
     Some(match trouble {
-        Trouble::Client(_) | Trouble::Refused(_) | Trouble::Again => return None,
         Trouble::Missed(Refusal::BackendTimeout) => Failure::Timeout,
-        Trouble::Missed(_) => return None,
+        Trouble::Client(_) | Trouble::Refused(_) | Trouble::Again | Trouble::Missed(_) => {
+            return None;
+        }
         Trouble::Connect(_) => Failure::Connect,
         // Without the end of its head there is no request.
         Trouble::Backend(E::Write(_)) if sent == Sent::Head => Failure::Unprocessed,

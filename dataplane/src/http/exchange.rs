@@ -44,7 +44,7 @@ pub(super) async fn attempt_once<C: ClientEnd>(
     let done = poll_fn(|cx| exchange.poll(timer, cx)).await;
     let upload = exchange.upload;
     if matches!(&done, Err(Trouble::Missed(_))) {
-        pool.distrust(&backend);
+        Pool::distrust(&backend);
     }
     if done? == Done::Tunnel {
         return match backend {

@@ -39,7 +39,8 @@ pub(crate) async fn serve(
         let arrived = match waiting.next(&mut http1).await {
             Next::Request(arrived) => arrived,
             Next::Refused(refusal) => {
-                return refuse(http1, connection, &mut waiting.timer, refusal).await;
+                let refusing = refuse(http1, connection, &mut waiting.timer, refusal);
+                return Box::pin(refusing).await;
             }
             Next::Overdue => {
                 let (peer, port) = (connection.peer, connection.port);
@@ -47,13 +48,16 @@ pub(crate) async fn serve(
                 info!(%peer, port, "closed: the request head took too long");
                 return;
             }
-            Next::Nothing => return http1.close().await,
+            Next::Nothing => return Box::pin(http1.close()).await,
         };
         let served = gateway.serve(&mut http1, *arrived, connection, &mut waiting.timer);
         match served.await {
             Served::Over if http1.can_go_on() => {}
-            Served::Over => return http1.close().await,
-            Served::Tunnel { backend, ctx } => return tunnel(http1, *backend, *ctx).await,
+            // Boxed, as all that happens once, so that idle connections have no room for it.
+            Served::Over => return Box::pin(http1.close()).await,
+            Served::Tunnel { backend, ctx } => {
+                return Box::pin(tunnel(http1, *backend, *ctx)).await;
+            }
         }
     }
 }

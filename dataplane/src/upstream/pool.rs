@@ -170,7 +170,7 @@ impl Pool {
 
     /// No further request goes where one has waited in vain: the endpoint may hang, and nothing else
     /// would tell.
-    pub(crate) fn distrust(&self, backend: &Backend) {
+    pub(crate) fn distrust(backend: &Backend) {
         if let Backend::H2(stream) = backend {
             stream.distrust();
         }

@@ -404,3 +404,50 @@ async fn a_websocket_over_tls_upgrades_beside_http2_on_the_same_listener() {
         }
     }
 }
+
+#[tokio::test]
+async fn trailers_of_an_answer_reach_a_client_over_http11() {
+    let backend = crate::backend::always(
+        "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n\
+         3\r\none\r\n0\r\nX-Sum: 1\r\n\r\n",
+    )
+    .await;
+    let scene = scene()
+        .http("web", 80, "")
+        .backend("a", BackendProtocol::Http1, &[backend.at])
+        .route("web", "", "/", "a");
+    let plane = Plane::serving(&scene).await;
+    let mut client = Connection::open(plane.at(80)).await;
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n";
+    client.send(request).await;
+    let mut answer = String::new();
+    (client.0.read_to_string(&mut answer).await).unwrap();
+    let end = answer.to_lowercase();
+    assert!(
+        end.ends_with("3\r\none\r\n0\r\nx-sum: 1\r\n\r\n"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn interim_answers_reach_a_client_over_http2() {
+    let backend = crate::backend::always(
+        "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    )
+    .await;
+    let scene = scene()
+        .http("web", 80, "")
+        .backend("a", BackendProtocol::Http1, &[backend.at])
+        .route("web", "", "/", "a");
+    let plane = Plane::serving(&scene).await;
+    let stream = TcpStream::connect(plane.at(80)).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://a/").body(()).unwrap();
+    let (mut response, _) = sender.send_request(request, true).unwrap();
+    let interim = std::future::poll_fn(|cx| response.poll_informational(cx)).await;
+    let interim = interim.unwrap().unwrap();
+    assert_eq!(interim.status().as_u16(), 103);
+    assert_eq!(interim.headers()["link"], "</x>");
+    assert_eq!(response.await.unwrap().status(), StatusCode::OK);
+}
