@@ -33,6 +33,36 @@ async fn datagrams_of_any_size_go_there_and_back() {
 }
 
 #[tokio::test]
+async fn bursts_of_several_clients_come_back_to_each_in_their_order() {
+    const DATAGRAMS: usize = 20;
+    let scene = scene()
+        .udp("echo", 53, &[("a", 1)])
+        .endpoints("a", &[echo().await]);
+    for bind in ["127.0.0.1", "0.0.0.0", "::"] {
+        let bind = vec![bind.parse().unwrap()];
+        let plane = Plane::start(&scene, Config { bind, ..config() }).await;
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, plane.udp(53).port()));
+        let mut clients = Vec::new();
+        for _ in 0..8 {
+            clients.push(Client::of(at).await);
+        }
+        for round in 0..3 {
+            for number in 0..DATAGRAMS {
+                for (name, client) in clients.iter().enumerate() {
+                    client.send(format!("{name} {round} {number}")).await;
+                }
+            }
+            for (name, client) in clients.iter().enumerate() {
+                for number in 0..DATAGRAMS {
+                    let expected = format!("{name} {round} {number}");
+                    assert_eq!(client.receive().await, expected.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn answers_come_from_the_address_that_was_asked() {
     let scene = scene()
         .udp("echo", 53, &[("a", 1)])
