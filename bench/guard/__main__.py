@@ -181,7 +181,8 @@ def count_load(gateway, listened, load, count, what, kept):
 
 def figure_of(samples, what):
     median = statistics.median(samples)
-    return figures.Figure(what, round(median), round((max(samples) - min(samples)) / median, 4))
+    spread = (max(samples) - min(samples)) / median
+    return figures.Figure(what, round(median), round(spread, 4), round(max(figures.SLACK, 2 * spread), 2))
 
 
 def make_certificate(folder):
