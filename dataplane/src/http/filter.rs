@@ -22,7 +22,7 @@ use std::sync::Arc;
 use portcullis_ir::filter::Filter;
 
 pub use cors::Cors;
-pub use headers::{HeaderEdits, HeaderFields};
+pub use headers::HeaderEdits;
 pub use redirect::{Redirect, RequestFacts};
 pub use rewrite::Rewrite;
 

@@ -8,7 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use portcullis_ir::filter::{self, Allowed};
 use portcullis_ir::origin::OriginPattern;
 
-use super::headers::HeaderFields;
+use super::headers::{add, set};
 
 /// A compiled CORS filter.
 #[derive(Clone, Debug)]
@@ -91,14 +91,14 @@ impl Cors {
     /// "If the request `Origin` does not match the configured allowed origins, the gateway [...]
     /// doesn't set the relevant cross-origin response headers." The request itself is served: it is
     /// for the browser to keep the answer from the page.
-    pub fn decorate(&self, request: &HeaderMap, answer: &mut impl HeaderFields) {
+    pub fn decorate(&self, request: &HeaderMap, answer: &mut HeaderMap) {
         for name in &SAID {
             answer.remove(name);
         }
         if self.allow_origin(request, answer) == Verdict::Allowed {
             match &self.exposed_headers {
                 Some(List::Fixed(names)) => {
-                    answer.set(&header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
+                    set(answer, &header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
                 }
                 Some(List::AsAsked) => expose_all(answer),
                 None => {}
@@ -107,7 +107,7 @@ impl Cors {
     }
 
     /// Fills the answer to a preflight.
-    pub fn answer_preflight(&self, request: &HeaderMap, answer: &mut impl HeaderFields) {
+    pub fn answer_preflight(&self, request: &HeaderMap, answer: &mut HeaderMap) {
         if self.allow_origin(request, answer) == Verdict::NotAllowed {
             return;
         }
@@ -125,24 +125,24 @@ impl Cors {
         ];
         for (list, name, asked) in lists {
             match list {
-                Some(List::Fixed(value)) => answer.set(&name, value),
+                Some(List::Fixed(value)) => set(answer, &name, value),
                 // "If the `Access-Control-Request-Headers` header is not present in the request,
                 // the gateway must omit the `Access-Control-Allow-Headers` response header."
                 Some(List::AsAsked) => {
                     for value in request.get_all(asked) {
-                        answer.add(&name, value);
+                        add(answer, &name, value);
                     }
                 }
                 None => {}
             }
         }
         if let Some(List::Fixed(names)) = &self.exposed_headers {
-            answer.set(&header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
+            set(answer, &header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
         }
-        answer.set(&header::ACCESS_CONTROL_MAX_AGE, &self.max_age);
+        set(answer, &header::ACCESS_CONTROL_MAX_AGE, &self.max_age);
     }
 
-    fn allow_origin(&self, request: &HeaderMap, answer: &mut impl HeaderFields) -> Verdict {
+    fn allow_origin(&self, request: &HeaderMap, answer: &mut HeaderMap) -> Verdict {
         let origin = request.get(header::ORIGIN);
         let any = HeaderValue::from_static("*");
         let allowed = match &self.origins {
@@ -157,17 +157,17 @@ impl Cors {
             }),
         };
         if !matches!(self.origins, Origins::All) || self.credentials {
-            answer.add(&header::VARY, &HeaderValue::from_static("origin"));
+            add(answer, &header::VARY, &HeaderValue::from_static("origin"));
         }
         let Some(allowed) = allowed else {
             return Verdict::NotAllowed;
         };
-        answer.set(&header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        set(answer, &header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         // "When set to false or omitted the gateway will omit the header
         // `Access-Control-Allow-Credentials` entirely"
         if self.credentials {
             let yes = HeaderValue::from_static("true");
-            answer.set(&header::ACCESS_CONTROL_ALLOW_CREDENTIALS, &yes);
+            set(answer, &header::ACCESS_CONTROL_ALLOW_CREDENTIALS, &yes);
         }
         Verdict::Allowed
     }
@@ -194,16 +194,16 @@ impl List {
     }
 }
 
-fn expose_all(answer: &mut impl HeaderFields) {
+fn expose_all(answer: &mut HeaderMap) {
     let mut names = String::new();
-    answer.each_name(&mut |name| {
+    for name in answer.keys() {
         if !names.is_empty() {
             names.push_str(", ");
         }
         names.push_str(name.as_str());
-    });
+    }
     if let Ok(names) = HeaderValue::try_from(names) {
-        answer.set(&header::ACCESS_CONTROL_EXPOSE_HEADERS, &names);
+        set(answer, &header::ACCESS_CONTROL_EXPOSE_HEADERS, &names);
     }
 }
 

@@ -17,18 +17,6 @@ enum Edit {
     Remove(HeaderName),
 }
 
-/// A message's headers as this module needs them.
-pub trait HeaderFields {
-    /// Replaces every value of `name`.
-    fn set(&mut self, name: &HeaderName, value: &HeaderValue);
-    /// Adds a value to those of `name`; does nothing when the message can hold no more.
-    fn add(&mut self, name: &HeaderName, value: &HeaderValue);
-    /// Removes every value of `name`.
-    fn remove(&mut self, name: &HeaderName);
-    /// Tells each name that there is once.
-    fn each_name(&self, tell: &mut dyn FnMut(&HeaderName));
-}
-
 impl HeaderEdits {
     /// Appends the edits of one filter.
     ///
@@ -56,12 +44,14 @@ impl HeaderEdits {
     ///
     /// "Set overwrites the request with the given header", "Add […] appends to any existing
     /// values associated with the header name", "Remove the given header(s)".
-    pub fn apply(&self, fields: &mut impl HeaderFields) {
+    pub fn apply(&self, headers: &mut HeaderMap) {
         for edit in &self.edits {
             match edit {
-                Edit::Set(name, value) => fields.set(name, value),
-                Edit::Add(name, value) => fields.add(name, value),
-                Edit::Remove(name) => fields.remove(name),
+                Edit::Set(name, value) => set(headers, name, value),
+                Edit::Add(name, value) => add(headers, name, value),
+                Edit::Remove(name) => {
+                    headers.remove(name);
+                }
             }
         }
     }
@@ -93,23 +83,15 @@ pub fn is_framing(name: &HeaderName) -> bool {
     PER_CONNECTION.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection")
 }
 
-impl HeaderFields for HeaderMap {
-    fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
-        // Fails only at 32,768 headers, far above what listeners let in.
-        let _ = self.try_insert(name, value.clone());
-    }
+/// Replaces every value of `name`.
+pub(super) fn set(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) {
+    // Fails only at 32,768 headers, far above what listeners let in.
+    let _ = headers.try_insert(name, value.clone());
+}
 
-    fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
-        let _ = self.try_append(name, value.clone());
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        HeaderMap::remove(self, name);
-    }
-
-    fn each_name(&self, tell: &mut dyn FnMut(&HeaderName)) {
-        self.keys().for_each(tell);
-    }
+/// Adds a value to those of `name`; does nothing when the message can hold no more.
+pub(super) fn add(headers: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) {
+    let _ = headers.try_append(name, value.clone());
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_ir::filter::{self, Header};
 
-use super::{HeaderEdits, HeaderFields};
+use super::{HeaderEdits, add};
 
 type Pairs = &'static [(&'static str, &'static str)];
 
@@ -149,9 +149,9 @@ fn joined(map: &HeaderMap) -> Vec<(String, String)> {
     pairs
 }
 
-fn run(case: &Case, fields: &mut impl HeaderFields) {
+fn run(case: &Case, fields: &mut HeaderMap) {
     for Header { name, value } in headers(case.input) {
-        fields.add(&name, &value);
+        add(fields, &name, &value);
     }
     compile(case).apply(fields);
 }
