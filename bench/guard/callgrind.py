@@ -62,11 +62,10 @@ class Counted:
         )  # fmt: skip
 
 
-def count_whole(command, folder: pathlib.Path):
-    """All instructions of a command of one thread, from its start to its end."""
-    out = folder / "callgrind.whole"
+def count_function(name, command, out: pathlib.Path):
+    """Instructions of a command of one thread while it is in functions of that name; kept in `out`."""
     subprocess.run(
-        ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command],
+        ["valgrind", "--tool=callgrind", f"--toggle-collect=*{name}*", f"--callgrind-out-file={out}", *command],
         check=True, capture_output=True, env=ENVIRONMENT,
     )  # fmt: skip
     return _total(out)
