@@ -26,6 +26,11 @@ use crate::args::{Args, Command};
 use crate::clock::now;
 use crate::exit::Exit;
 
+/// Gives back what thousands of routes took once they are gone, which glibc's cannot: it leaves holes
+/// (bench/results/2026-11-22-trials.md). Without huge pages, of which an idle gateway needs none.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let Args { command } = Args::parse();
     let exit = match command {
