@@ -1,20 +1,15 @@
-//! Messages echoed on gRPC streams that stay open, one at a time on each.
-
-use std::rc::Rc;
+//! Messages echoed on gRPC streams.
 
 use anyhow::{Context, Result, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::future::try_join_all;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::Request;
 use http::header::{CONTENT_TYPE, TE};
-use tokio::task::spawn_local;
 
 use crate::client::Endpoint;
-use crate::gate::{self, Budget, Outcome};
+use crate::echo::{self, Echo};
 use crate::http1::Then;
-use crate::latency::Latencies;
 use crate::streams::handshake;
 use crate::target::{Target, Where};
 use crate::tls::Handshakes;
@@ -48,39 +43,15 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let first = targets.first().context("no target")?;
     let endpoint = Endpoint::new(&target, b"h2", Handshakes::Full)?;
     let message = message(size);
-    let mut calls = Vec::new();
+    let mut calls = Vec::with_capacity(connections * streams);
     for _ in 0..connections {
         let (stream, _) = endpoint.connect(&first.host).await?;
         let connection = handshake(stream).await?;
         for _ in 0..streams {
-            let mut call = Call::start(connection.clone(), first, &message).await?;
-            call.receive(message.len()).await?;
-            calls.push(call);
+            calls.push(Call::start(connection.clone(), first, message.clone()).await?);
         }
     }
-    let started = gate::ready().await?;
-    let budget = Rc::new(Budget::new(messages));
-    let tasks = calls.into_iter().map(|mut call| {
-        let (message, budget) = (message.clone(), Rc::clone(&budget));
-        spawn_local(async move {
-            while budget.take() {
-                call.send.send_data(message.clone(), false)?;
-                call.receive(message.len()).await?;
-            }
-            anyhow::Ok(call)
-        })
-    });
-    let calls: Vec<Result<Call>> = try_join_all(tasks).await?;
-    let outcome = Outcome {
-        count: messages,
-        bytes: messages * u64::from(size),
-        wall: started.elapsed(),
-        latencies: Latencies::default(),
-    };
-    let calls = calls.into_iter().collect::<Result<Vec<_>>>()?;
-    gate::done(outcome).await?;
-    drop(calls);
-    Ok(())
+    echo::run(calls, messages, size.into()).await
 }
 
 /// "Length-Prefixed-Message → Compressed-Flag Message-Length Message"
@@ -94,6 +65,7 @@ fn message(size: u32) -> Bytes {
 
 /// A call whose messages go both ways.
 struct Call {
+    message: Bytes,
     send: SendStream<Bytes>,
     answers: RecvStream,
 }
@@ -103,7 +75,7 @@ impl Call {
     async fn start(
         connection: SendRequest<Bytes>,
         target: &Target,
-        message: &Bytes,
+        message: Bytes,
     ) -> Result<Self> {
         let request = Request::post(format!("http://{}{}", target.host, target.path))
             .header(CONTENT_TYPE, "application/grpc")
@@ -114,17 +86,30 @@ impl Call {
         let answer = answer.await?;
         ensure!(answer.status() == 200, "status {}", answer.status());
         let answers = answer.into_body();
-        Ok(Self { send, answers })
+        let mut call = Self {
+            message,
+            send,
+            answers,
+        };
+        call.receive().await?;
+        Ok(call)
     }
 
-    async fn receive(&mut self, length: usize) -> Result<()> {
+    async fn receive(&mut self) -> Result<()> {
         let mut received = 0;
-        while received < length {
+        while received < self.message.len() {
             let part = self.answers.data().await.context("the stream ended")??;
             self.answers.flow_control().release_capacity(part.len())?;
             received += part.len();
         }
-        ensure!(received == length, "{received} bytes came back");
+        ensure!(received == self.message.len(), "{received} bytes came back");
         Ok(())
+    }
+}
+
+impl Echo for Call {
+    async fn exchange(&mut self) -> Result<()> {
+        self.send.send_data(self.message.clone(), false)?;
+        self.receive().await
     }
 }

@@ -10,6 +10,7 @@
 mod backend;
 mod client;
 mod connections;
+mod echo;
 mod gate;
 mod grpc;
 mod http1;

@@ -5,14 +5,11 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, ensure};
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::future::try_join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::spawn_local;
 
 use crate::client::{Connection, Endpoint, Transport};
-use crate::gate::{self, Budget, Outcome};
+use crate::echo::{self, Echo};
 use crate::http1::Then;
-use crate::latency::Latencies;
 use crate::target::{Target, Where};
 use crate::tls::Handshakes;
 
@@ -45,34 +42,16 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let first = targets.first().context("no target")?;
     let endpoint = Endpoint::new(&target, b"http/1.1", Handshakes::Full)?;
     let message: Rc<Message> = Message::new(size).into();
-    let mut open = Vec::with_capacity(connections);
+    let mut sockets = Vec::with_capacity(connections);
     for _ in 0..connections {
-        let mut stream = upgrade(&endpoint, first).await?;
-        message.echo(&mut stream).await?;
-        open.push(stream);
+        let mut socket = Socket {
+            stream: upgrade(&endpoint, first).await?,
+            message: Rc::clone(&message),
+        };
+        socket.exchange().await?;
+        sockets.push(socket);
     }
-    let started = gate::ready().await?;
-    let budget = Rc::new(Budget::new(messages));
-    let tasks = open.into_iter().map(|mut stream| {
-        let (message, budget) = (Rc::clone(&message), Rc::clone(&budget));
-        spawn_local(async move {
-            while budget.take() {
-                message.echo(&mut stream).await?;
-            }
-            anyhow::Ok(stream)
-        })
-    });
-    let still_open: Vec<Result<_>> = try_join_all(tasks).await?;
-    let outcome = Outcome {
-        count: messages,
-        bytes: messages * u64::from(size),
-        wall: started.elapsed(),
-        latencies: Latencies::default(),
-    };
-    let still_open = still_open.into_iter().collect::<Result<Vec<_>>>()?;
-    gate::done(outcome).await?;
-    drop(still_open);
-    Ok(())
+    echo::run(sockets, messages, size.into()).await
 }
 
 async fn upgrade(endpoint: &Endpoint, target: &Target) -> Result<Box<dyn Transport>> {
@@ -110,16 +89,24 @@ impl Message {
             expected: expected.freeze(),
         }
     }
+}
 
-    async fn echo(&self, stream: &mut Box<dyn Transport>) -> Result<()> {
-        stream.write_all(&self.sent).await?;
+struct Socket {
+    stream: Box<dyn Transport>,
+    message: Rc<Message>,
+}
+
+impl Echo for Socket {
+    async fn exchange(&mut self) -> Result<()> {
+        let Self { stream, message } = self;
+        stream.write_all(&message.sent).await?;
         stream.flush().await?;
-        let mut answer = BytesMut::with_capacity(self.expected.len());
-        while answer.len() < self.expected.len() {
+        let mut answer = BytesMut::with_capacity(message.expected.len());
+        while answer.len() < message.expected.len() {
             let read = stream.read_buf(&mut answer).await?;
             ensure!(read > 0, "closed within a message");
         }
-        ensure!(answer == self.expected, "another message came back");
+        ensure!(answer == message.expected, "another message came back");
         Ok(())
     }
 }
