@@ -77,7 +77,7 @@ def steady(port, count, body=KIB, **more):
 
 
 def paced(command, port, connections, secure):
-    options = {"connections": connections, "rate": RATE, "requests": 2 * RATE}
+    options = {"connections": connections, "rate": RATE, "requests": 4 * RATE}
     return Own(command, port, options, "requests", body=KIB, secure=secure)
 
 

@@ -56,6 +56,7 @@ class DataPlane:
         "rss": lambda s: s["rss_bytes"],
         "p50": lambda s: s["latency_seconds"]["p50"],
         "p99": lambda s: s["latency_seconds"]["p99"],
+        "window_p99": lambda s: s["latency_seconds"]["window_p99"],
         "p999": lambda s: s["latency_seconds"]["p999"],
     }
 

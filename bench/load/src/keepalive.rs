@@ -115,7 +115,7 @@ async fn open_loop(
                     break;
                 };
                 connection.exchange(target).await?;
-                latencies.record(time.elapsed());
+                latencies.record(time);
                 count += 1;
                 bytes += target.length;
             }

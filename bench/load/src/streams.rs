@@ -67,7 +67,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         let (target, latencies) = (first.clone(), Rc::clone(&latencies));
         tasks.push(spawn_local(async move {
             exchange(connection, scheme, &target).await?;
-            latencies.borrow_mut().record(due.elapsed());
+            latencies.borrow_mut().record(due);
             anyhow::Ok(())
         }));
     })
