@@ -119,6 +119,24 @@ pub(crate) const LINGER_BYTES: usize = 512 * 1024;
 /// TCP connect to an endpoint.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The same where there is another endpoint to turn to: what has vanished answers nothing at all. Time
+/// enough for every network within a region, though not for the kernel's first repetition, which
+/// comes after a second.
+pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_millis(250);
+
+/// The same where the others are no better: time enough for every network there is.
+pub(crate) const CONNECT_PATIENCE_MOST: Duration = Duration::from_millis(1250);
+
+/// A request that has less time left than twice this does not tell whether an endpoint is there.
+pub(crate) const CONNECT_PATIENCE_LEAST: Duration = Duration::from_millis(20);
+
+/// How long an endpoint that could not be reached is left alone where others are sound; each time that
+/// it is tried in vain doubles it.
+pub(crate) const SHUNNED_FOR: Duration = Duration::from_secs(1);
+
+/// How long at most.
+pub(crate) const SHUNNED_FOR_MOST: Duration = Duration::from_secs(10);
+
 /// TLS handshake with an endpoint, once connected.
 pub(crate) const BACKEND_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -126,7 +144,7 @@ pub(crate) const BACKEND_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const BACKEND_TLS_ENDPOINTS: usize = 1024;
 
 /// Endpoints that are tried for one TLS or TCP connection before it is reset.
-pub(crate) const MAX_CONNECT_ATTEMPTS: usize = 3;
+pub(crate) const MAX_CONNECT_ATTEMPTS: usize = 5;
 
 /// How much one direction of a forwarded TLS or TCP connection holds at most of what was read and
 /// not yet taken by the other side. While nothing waits, it holds nothing.
@@ -175,9 +193,12 @@ pub(crate) const KEPT_BODY: usize = 64 * 1024;
 /// Retries of one request, however many its route asks for.
 pub(crate) const MAX_RETRIES: u32 = 100;
 
-/// Retries of one request of our own accord, of those that no backend has seen: at another endpoint
-/// when connecting failed, and when a pooled connection turned out to be dead.
+/// Retries of one request of our own accord, where a backend has or may have got it: when a pooled
+/// connection turned out to be dead, or a connection broke before anything was answered.
 pub(crate) const UNASKED_RETRIES: u32 = 2;
+
+/// The same where no connection came about, each at another endpoint.
+pub(crate) const UNASKED_CONNECTS: u32 = 4;
 
 /// The wait before the first retry of a request whose route does not say.
 pub(crate) const RETRY_BACKOFF: Duration = Duration::from_millis(25);

@@ -5,4 +5,5 @@ pub(crate) mod cluster;
 pub(crate) mod connect;
 pub(crate) mod pool;
 pub(crate) mod resolve;
+pub(crate) mod shunned;
 pub(crate) mod tls;

@@ -3,15 +3,20 @@
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::ctx::RequestCtx;
+use super::deadline::Deadlines;
 use super::message::{BackendError, ClientError};
 use super::patience;
 use super::refusal::Refusal;
 use super::retry::{self, Again, Facts, Failure, Method, Price, Replay, Verdict};
+use crate::limits;
 use crate::upstream::budget::Grant;
+use crate::upstream::cluster::{Others, Pick};
 use crate::upstream::pool::ConnectError;
 
 /// Why an attempt came to nothing.
@@ -190,9 +195,8 @@ fn failure_of(trouble: &Trouble, reused: Reused, sent: Sent) -> Option<Failure> 
         // processed have not failed; clients MAY automatically retry them, even those with
         // non-idempotent methods" (RFC 9113 section 8.7).
         Trouble::Backend(E::Unprocessed) => Failure::Unprocessed,
-        Trouble::Backend(E::Closed | E::Read(_) | E::Write(_) | E::Reset(_) | E::Protocol(_)) => {
-            Failure::Broken
-        }
+        Trouble::Backend(E::Closed | E::Read(_) | E::Write(_)) => Failure::Lost,
+        Trouble::Backend(E::Reset(_) | E::Protocol(_)) => Failure::Broken,
     })
 }
 
@@ -222,10 +226,39 @@ fn facts<'a>(ctx: &'a RequestCtx<'_>) -> Facts<'a> {
         } else {
             Replay::Impossible
         },
+        others: others(ctx),
         retries: ctx.attempts.retries(),
         connect_failures: ctx.attempts.connect_failures,
         left: patience::left(ctx),
     }
+}
+
+fn others(ctx: &RequestCtx<'_>) -> Others {
+    match (&ctx.upstream, &ctx.pick) {
+        (Some(upstream), Some(pick)) => upstream.cluster.others(pick, &ctx.failed),
+        _ => Others::None,
+    }
+}
+
+/// How long to wait for a connection: not for long if there is another endpoint to turn to, and less
+/// where little time is left to turn to it.
+pub(super) fn connect_within(ctx: &RequestCtx<'_>, pick: &Pick) -> Duration {
+    let facts = facts(ctx);
+    if retry::verdict(&facts, Failure::Connect, 0) == Verdict::Final {
+        return limits::CONNECT_TIMEOUT;
+    }
+    let patience = pick.patience(facts.others);
+    let Deadlines {
+        request, attempt, ..
+    } = ctx.deadlines;
+    let Some(deadline) = request.into_iter().chain(attempt).min() else {
+        return patience;
+    };
+    let half = deadline.saturating_duration_since(Instant::now()) / 2;
+    if half < limits::CONNECT_PATIENCE_LEAST {
+        return limits::CONNECT_TIMEOUT;
+    }
+    half.min(patience)
 }
 
 /// What sending the request twice means.
@@ -283,12 +316,12 @@ mod tests {
             (E::Unprocessed, stale, body, Failure::Unprocessed),
             (reset(), stale, body, Failure::Broken),
             (E::Closed, stale, head, Failure::Stale),
-            (E::Closed, no, head, Failure::Broken),
+            (E::Closed, no, head, Failure::Lost),
             (E::Read(broken()), stale, body, Failure::Stale),
-            (E::Read(broken()), no, body, Failure::Broken),
+            (E::Read(broken()), no, body, Failure::Lost),
             (E::Write(broken()), no, head, Failure::Unprocessed),
             (E::Write(broken()), stale, body, Failure::Stale),
-            (E::Write(broken()), no, body, Failure::Broken),
+            (E::Write(broken()), no, body, Failure::Lost),
             (E::Protocol("x"), stale, body, Failure::Broken),
         ];
         for (error, reused, sent, expected) in cases {

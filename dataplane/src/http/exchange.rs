@@ -20,6 +20,7 @@ use super::message::{
 use super::retry::Method as Meaning;
 use super::{grpc, patience, respond};
 use crate::h1;
+use crate::upstream::cluster::Errand;
 use crate::upstream::pool::{Pool, Precaution};
 
 /// How an exchange ended that came to its end.
@@ -65,22 +66,25 @@ async fn reach<C: ClientEnd>(
     ctx: &mut RequestCtx<'_>,
     timer: &mut Timer,
 ) -> Result<Backend, Trouble> {
-    let pick = ctx
-        .pick
-        .as_ref()
-        .ok_or(Trouble::Refused(super::refusal::Refusal::Internal))?;
-    let precaution = match attempt::method(ctx) {
-        Meaning::Idempotent => Precaution::None,
-        Meaning::Other => Precaution::Look,
+    let (Some(pick), Some(upstream)) = (&ctx.pick, &ctx.upstream) else {
+        return Err(Trouble::Refused(super::refusal::Refusal::Internal));
     };
-    if let Some(backend) = pool.take(pick, precaution) {
+    // Whether an endpoint can be reached again, old connections do not tell.
+    if pick.errand == Errand::Request
+        && let Some(backend) = pool.take(pick, precaution(ctx))
+    {
         ctx.attempts.reused = Reused::Yes;
         return Ok(backend);
     }
-    let mut connecting = Box::pin(pool.connect(pick));
+    let within = attempt::connect_within(ctx, pick);
+    let mut connecting = Box::pin(pool.connect(pick, within));
     let deadlines = ctx.deadlines;
     poll_fn(|cx| {
         if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+            match &connected {
+                Ok(_) => upstream.cluster.note_reached(pick),
+                Err(_) => upstream.cluster.note_unreached(pick),
+            }
             return Poll::Ready(connected.map_err(Trouble::Connect));
         }
         if let Poll::Ready(gone) = client.poll_gone(cx) {
@@ -94,6 +98,14 @@ async fn reach<C: ClientEnd>(
         })
     })
     .await
+}
+
+/// What was met by one failure already had better not meet another.
+fn precaution(ctx: &RequestCtx<'_>) -> Precaution {
+    match attempt::method(ctx) {
+        Meaning::Idempotent if ctx.attempts.begun <= 1 => Precaution::None,
+        Meaning::Idempotent | Meaning::Other => Precaution::Look,
+    }
 }
 
 /// How an exchange ended, as far as its two ends are concerned.

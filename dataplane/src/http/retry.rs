@@ -2,17 +2,23 @@
 //!
 //! | What failed | With `retry` | Without |
 //! |---|---|---|
-//! | no connection | tried again | once, at once |
-//! | the backend says it did nothing (REFUSED_STREAM, GOAWAY) | tried again | once more, at once |
-//! | a pooled connection was dead | idempotent methods | idempotent methods |
+//! | no connection | tried again | at up to four other endpoints, at once |
+//! | the backend says it did nothing (REFUSED_STREAM, GOAWAY) | tried again | twice, at once |
+//! | a pooled connection was dead | idempotent methods | idempotent methods, twice |
+//! | the connection ended before anything was answered | idempotent methods, if 502 is in `codes` | idempotent methods, twice |
 //! | an answer in `codes` | tried again, whatever the method | no |
 //! | `backendRequest` ran out | idempotent methods | no |
-//! | the connection broke after the request was sent | idempotent methods, if 502 is in `codes` | no |
+//! | the stream was reset, or the answer is no HTTP | idempotent methods, if 502 is in `codes` | no |
 //!
-//! "Implementations SHOULD NOT retry by default on failures where the request may have been
-//! processed (e.g., a connection reset after the request was sent)" (`HTTPRouteRetry`), and "A proxy
-//! MUST NOT automatically retry non-idempotent requests" (RFC 9110 section 9.2.2). Whoever lists a
-//! code says that an answer with it may be asked for again.
+//! "A proxy MUST NOT automatically retry non-idempotent requests" (RFC 9110 section 9.2.2). Whoever
+//! lists a code says that an answer with it may be asked for again. `attempts` does not count what
+//! was not sent: that no connection came about is tried elsewhere whatever else it says, save zero.
+//!
+//! Deviation: "Implementations SHOULD NOT retry by default on failures where the request may have been
+//! processed (e.g., a connection reset after the request was sent)" (`HTTPRouteRetry`). For idempotent
+//! methods we do, where the rule says nothing of retries: "the effect for a single such request" is that
+//! of two, and a backend that is replaced without being drained would fail them otherwise. "MUST
+//! clearly document this behavior": `docs/http.md`.
 //!
 //! Nothing is tried again once the client has a part of its answer, nor when its body no longer fits
 //! in what is kept of it ([`limits::KEPT_BODY`]): a body that long streams through.
@@ -27,6 +33,7 @@ use portcullis_ir::route;
 use self::backoff::Backoff;
 use crate::limits;
 use crate::metrics::RetryReason;
+use crate::upstream::cluster::Others;
 
 /// What a rule says about retries.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,9 +76,11 @@ pub(crate) enum Failure {
     Unprocessed,
     /// A connection from the pool broke before anything was answered.
     Stale,
+    /// A new connection broke before anything was answered.
+    Lost,
     /// The attempt's time ran out.
     Timeout,
-    /// The connection broke, or what came is no HTTP.
+    /// The backend reset the stream, or what came is no HTTP.
     Broken,
     /// The backend answered.
     Status(StatusCode),
@@ -88,6 +97,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) method: Method,
     /// Whether it can be sent again as it was.
     pub(crate) replay: Replay,
+    /// The endpoints at which it has not failed.
+    pub(crate) others: Others,
     /// How often it was tried again already.
     pub(crate) retries: u32,
     /// How often no connection came about, before this time.
@@ -148,12 +159,12 @@ pub(crate) fn verdict(facts: &Facts<'_>, failure: Failure, entropy: u64) -> Verd
         policy,
         method,
         replay,
+        others: _,
         retries,
         connect_failures: _,
         left,
     } = *facts;
-    let allowed = policy.map_or(limits::UNASKED_RETRIES, |policy| policy.attempts);
-    if replay == Replay::Impossible || retries >= allowed {
+    if replay == Replay::Impossible || policy.is_some_and(Policy::is_off) {
         return Verdict::Final;
     }
     let again = if is_free(facts, failure) {
@@ -162,7 +173,11 @@ pub(crate) fn verdict(facts: &Facts<'_>, failure: Failure, entropy: u64) -> Verd
             reason: reason(failure),
             price: Price::Free,
         }
-    } else if let Some(policy) = policy.filter(|policy| is_asked(policy, failure, method)) {
+    } else if let Some(policy) = policy.filter(|policy| {
+        // "Attempts specifies the maximum number of times an individual request from the Gateway
+        // to a backend should be retried" (`HTTPRouteRetry.Attempts`)
+        retries < policy.attempts && is_asked(policy, failure, method)
+    }) {
         Again {
             wait: policy.backoff.wait(retries, entropy),
             reason: reason(failure),
@@ -180,13 +195,30 @@ pub(crate) fn verdict(facts: &Facts<'_>, failure: Failure, entropy: u64) -> Verd
 }
 
 /// Whether the gateway tries again of its own accord, at once: the backend has not seen the request,
-/// or most likely has not.
+/// most likely has not, or may see it twice.
 fn is_free(facts: &Facts<'_>, failure: Failure) -> bool {
-    let unasked = facts.retries < limits::UNASKED_RETRIES;
+    let Facts {
+        policy,
+        method,
+        replay: _,
+        others,
+        retries,
+        connect_failures,
+        left: _,
+    } = *facts;
+    let allowed = policy.map_or(limits::UNASKED_RETRIES, |policy| {
+        policy.attempts.min(limits::UNASKED_RETRIES)
+    });
+    let unasked = retries.saturating_sub(connect_failures) < allowed;
+    let idempotent = method == Method::Idempotent;
     match failure {
-        Failure::Connect => unasked && facts.connect_failures == 0,
+        Failure::Connect => match others {
+            Others::Sound | Others::Unsound => connect_failures < limits::UNASKED_CONNECTS,
+            Others::None => connect_failures == 0,
+        },
         Failure::Unprocessed => unasked,
-        Failure::Stale => unasked && facts.method == Method::Idempotent,
+        Failure::Stale => unasked && idempotent,
+        Failure::Lost => unasked && idempotent && policy.is_none(),
         Failure::Timeout | Failure::Broken | Failure::Status(_) => false,
     }
 }
@@ -204,7 +236,9 @@ fn is_asked(policy: &Policy, failure: Failure, method: Method) -> bool {
         // response SHOULD be canceled if possible and the Gateway SHOULD schedule the next retry
         // attempt according to the configured backoff" (`HTTPRouteRetry.Backoff`)
         Failure::Timeout | Failure::Stale => method == Method::Idempotent,
-        Failure::Broken => method == Method::Idempotent && policy.lists(StatusCode::BAD_GATEWAY),
+        Failure::Lost | Failure::Broken => {
+            method == Method::Idempotent && policy.lists(StatusCode::BAD_GATEWAY)
+        }
     }
 }
 
@@ -214,7 +248,7 @@ fn reason(failure: Failure) -> RetryReason {
         Failure::Unprocessed => RetryReason::Unprocessed,
         Failure::Stale => RetryReason::StaleConnection,
         Failure::Timeout => RetryReason::Timeout,
-        Failure::Broken => RetryReason::BackendClosed,
+        Failure::Lost | Failure::Broken => RetryReason::BackendClosed,
         Failure::Status(_) => RetryReason::Status,
     }
 }

@@ -16,11 +16,17 @@ use portcullis_ir::shared::Change;
 use portcullis_ir::{
     Backend, BackendId, BackendProtocol, Endpoint, EndpointHost, SharedMap, Snapshot,
 };
+use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::resolve::{Name, Names};
+use super::shunned::{Shunned, Standing};
 use super::tls::TlsClient;
 use super::tls::clients::{Setup, TrustStores};
+
+mod pick;
+
+pub(crate) use pick::{Errand, Others, Pick};
 
 /// A backend as requests see it.
 #[derive(Debug)]
@@ -28,6 +34,7 @@ pub(crate) struct Cluster {
     current: ArcSwap<Members>,
     turn: AtomicUsize,
     turn_of_retries: AtomicUsize,
+    shunned: Shunned,
     /// How often it may be asked again.
     pub(crate) budget: Budget,
 }
@@ -57,6 +64,7 @@ impl Cluster {
             current: ArcSwap::from_pointee(members),
             turn: AtomicUsize::new(0),
             turn_of_retries: AtomicUsize::new(0),
+            shunned: Shunned::default(),
             budget: Budget::new(),
         }
     }
@@ -79,8 +87,9 @@ impl Cluster {
             (Some(_), None) | (None, Some(_)) => false,
         };
         if *current.source != **backend || !same_tls {
-            self.current
-                .store(Arc::new(Members::new(backend, tls, names)));
+            let members = Arc::new(Members::new(backend, tls, names));
+            self.shunned.keep(|address| members.offer(address));
+            self.current.store(members);
         }
     }
 
@@ -94,43 +103,115 @@ impl Cluster {
         self.members().endpoints.is_empty()
     }
 
-    /// The next address in turn, other than those in `tried` if there is any other; `None` if
-    /// there is no endpoint, or none whose name resolves.
+    /// The next address in turn: one of those that are not in `tried` and were not found unreachable
+    /// lately, as far as there are any. `None` if there is no endpoint, or none whose name resolves.
     pub(crate) async fn next(&self, tried: &[SocketAddr]) -> Option<Pick> {
+        // Were turns shared, every request would begin at the endpoint that fails, if it is one of two.
+        if !tried.is_empty() {
+            let turn = self.turn_of_retries.fetch_add(1, Ordering::Relaxed);
+            return Box::pin(self.choose(turn, tried)).await;
+        }
         let members = self.members();
         let count = members.endpoints.len();
-        // Were turns shared, every request would begin at the endpoint that fails, if it is one of two.
-        let turn = if tried.is_empty() {
-            &self.turn
-        } else {
-            &self.turn_of_retries
-        };
-        let first = turn.fetch_add(1, Ordering::Relaxed);
-        let mut fallback = None;
-        for offset in 0..count {
-            let member = members.endpoints.get(first.wrapping_add(offset) % count)?;
-            let address = match member {
-                Member::Address(address) => Some(*address),
-                Member::Name { name, port } => name.address(*port, first).await,
-            };
-            match address {
-                Some(address) if !tried.contains(&address) => return Some(members.pick(address)),
-                tried_or_none => fallback = fallback.or(tried_or_none),
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let member = members.endpoints.get(turn.checked_rem(count)?)?;
+        if let Some(address) = member.address(turn).await {
+            if self.shunned.is_empty() {
+                return Some(members.pick(address, Errand::Request));
+            }
+            let now = Instant::now();
+            match self.shunned.standing(address, now) {
+                Standing::Sound => return Some(members.pick(address, Errand::Request)),
+                Standing::Due => {
+                    self.shunned.try_out(address, now);
+                    return Some(members.pick(address, Errand::Trial));
+                }
+                Standing::Resting => {}
             }
         }
-        fallback.map(|address| members.pick(address))
+        Box::pin(self.choose(turn, tried)).await
+    }
+
+    /// One of the best endpoints, by `turn`: that all of them get alike of what one cannot have.
+    async fn choose(&self, turn: usize, tried: &[SocketAddr]) -> Option<Pick> {
+        let members = self.members();
+        for member in &members.endpoints {
+            // Its name is looked up, if it never was.
+            member.address(0).await;
+        }
+        let now = Instant::now();
+        let rank = |address| match self.shunned.standing(address, now) {
+            _ if tried.contains(&address) => Rank::Tried,
+            standing => Rank::Untried(standing),
+        };
+        let addresses = members.endpoints.iter().flat_map(Member::addresses);
+        let ranked: Vec<_> = addresses.map(|it| (rank(it), it)).collect();
+        let best = ranked.iter().map(|(rank, _)| *rank).min()?;
+        let mut those = ranked.iter().filter(|(rank, _)| *rank == best);
+        let (_, address) = those.nth(turn.checked_rem(those.clone().count())?)?;
+        let errand = match best {
+            Rank::Untried(Standing::Due) => {
+                self.shunned.try_out(*address, now);
+                Errand::Trial
+            }
+            Rank::Untried(Standing::Sound | Standing::Resting) | Rank::Tried => Errand::Request,
+        };
+        Some(members.pick(*address, errand))
+    }
+
+    /// What there is beside the endpoint of `pick` and those in `tried`.
+    pub(crate) fn others(&self, pick: &Pick, tried: &[SocketAddr]) -> Others {
+        let members = self.members();
+        let now = Instant::now();
+        let addresses = members.endpoints.iter().flat_map(Member::addresses);
+        let mut others = Others::None;
+        for address in addresses.filter(|it| *it != pick.address && !tried.contains(it)) {
+            if self.shunned.standing(address, now) == Standing::Sound {
+                return Others::Sound;
+            }
+            others = Others::Unsound;
+        }
+        others
+    }
+
+    /// No connection came about.
+    pub(crate) fn note_unreached(&self, pick: &Pick) {
+        if self.members().offer(pick.address) {
+            self.shunned.shun(pick.address, Instant::now());
+        }
+    }
+
+    /// A connection came about.
+    pub(crate) fn note_reached(&self, pick: &Pick) {
+        self.shunned.welcome(pick.address);
     }
 }
 
-/// The endpoint for one attempt.
-#[derive(Clone, Debug)]
-pub(crate) struct Pick {
-    /// Where to connect.
-    pub(crate) address: SocketAddr,
-    /// What to speak.
-    pub(crate) protocol: BackendProtocol,
-    /// What to speak it in; `None` is clear text.
-    pub(crate) tls: Option<Arc<TlsClient>>,
+/// What speaks against an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Untried(Standing),
+    /// The request has failed there already.
+    Tried,
+}
+
+impl Member {
+    /// One of its addresses, by `turn`; `None` if its name has none.
+    async fn address(&self, turn: usize) -> Option<SocketAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Name { name, port } => name.address(*port, turn).await,
+        }
+    }
+
+    /// All of them, as far as they are known.
+    fn addresses(&self) -> impl Iterator<Item = SocketAddr> + use<> {
+        let (own, of_name) = match self {
+            Self::Address(address) => (Some(*address), Vec::new()),
+            Self::Name { name, port } => (None, name.addresses(*port)),
+        };
+        own.into_iter().chain(of_name)
+    }
 }
 
 impl Members {
@@ -168,11 +249,12 @@ impl Members {
         }
     }
 
-    fn pick(&self, address: SocketAddr) -> Pick {
+    fn pick(&self, address: SocketAddr, errand: Errand) -> Pick {
         Pick {
             address,
             protocol: self.protocol,
             tls: self.tls.clone(),
+            errand,
         }
     }
 }

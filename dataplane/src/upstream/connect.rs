@@ -47,27 +47,36 @@ pub(crate) async fn connect(
         if tried.contains(&pick.address) {
             return None;
         }
-        match attempt(&pick).await {
+        let within = if tried.len() + 1 < limits::MAX_CONNECT_ATTEMPTS {
+            pick.patience(cluster.others(&pick, &tried))
+        } else {
+            limits::CONNECT_TIMEOUT
+        };
+        match attempt(&pick, within).await {
             Ok(stream) => {
+                cluster.note_reached(&pick);
                 return Some(Connected {
                     stream,
                     address: pick.address,
                 });
             }
-            Err(failure) => failed.push(failure),
+            Err(failure) => {
+                cluster.note_unreached(&pick);
+                failed.push(failure);
+            }
         }
         tried.push(pick.address);
     }
     None
 }
 
-async fn attempt(pick: &Pick) -> Result<Duplex, FailedAttempt> {
+async fn attempt(pick: &Pick, within: Duration) -> Result<Duplex, FailedAttempt> {
     let failed = |label, reason| FailedAttempt {
         address: pick.address,
         label,
         reason,
     };
-    let socket = socket(pick.address)
+    let socket = socket(pick.address, within)
         .await
         .map_err(|unreached| failed(unreached.label(), unreached.to_string()))?;
     match &pick.tls {
@@ -85,7 +94,7 @@ async fn attempt(pick: &Pick) -> Result<Duplex, FailedAttempt> {
 /// Why there is no TCP connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreached {
-    /// It took longer than [`limits::CONNECT_TIMEOUT`].
+    /// It took too long.
     #[error("no answer in time")]
     Timeout,
     /// The system refused, or the endpoint did.
@@ -93,11 +102,11 @@ pub(crate) enum Unreached {
     Io(#[from] io::Error),
 }
 
-/// Connects to `address`, with the settings of every connection to a backend. Dropped before it is
+/// Connects to `address` `within` that time, with the settings of every connection to a backend. Dropped before it is
 /// done, it resets a connection that the endpoint has taken already: an orderly end would look to
 /// the endpoint like a client that had nothing to say.
-pub(super) async fn socket(address: SocketAddr) -> Result<Socket, Unreached> {
-    match timeout(limits::CONNECT_TIMEOUT, open(address)).await {
+pub(super) async fn socket(address: SocketAddr, within: Duration) -> Result<Socket, Unreached> {
+    match timeout(within, open(address)).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(Unreached::Timeout),
     }

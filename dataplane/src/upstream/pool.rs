@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use portcullis_ir::BackendProtocol;
@@ -142,13 +143,18 @@ impl Pool {
         }
     }
 
-    /// Makes a connection. May be dropped at any time.
-    pub(crate) async fn connect(&self, pick: &Pick) -> Result<Backend, ConnectError> {
+    /// Makes a connection, which TCP is to agree on `within` that time. May be dropped at any time.
+    pub(crate) async fn connect(
+        &self,
+        pick: &Pick,
+        within: Duration,
+    ) -> Result<Backend, ConnectError> {
+        let opened = open(pick, within);
         if pick.protocol == BackendProtocol::H2c {
-            let stream = self.sessions.connect(Key::of(pick), open(pick)).await;
+            let stream = self.sessions.connect(Key::of(pick), opened).await;
             return Ok(Backend::H2(Box::new(stream?)));
         }
-        let connection = h1::backend::Connection::new(open(pick).await?);
+        let connection = h1::backend::Connection::new(opened.await?);
         Ok(Backend::H1(Box::new(connection)))
     }
 
@@ -220,8 +226,8 @@ async fn sweep(pool: Weak<Pool>) {
 }
 
 /// Connects, and begins TLS where that is spoken.
-async fn open(pick: &Pick) -> Result<Duplex, ConnectError> {
-    let socket = connect::socket(pick.address).await?;
+async fn open(pick: &Pick, within: Duration) -> Result<Duplex, ConnectError> {
+    let socket = connect::socket(pick.address, within).await?;
     match &pick.tls {
         None => Ok(Duplex::Plain(socket)),
         Some(tls) => {

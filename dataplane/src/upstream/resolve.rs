@@ -75,6 +75,14 @@ impl Name {
         Some(SocketAddr::new(*address, port))
     }
 
+    /// All its addresses, as far as they are known.
+    pub(crate) fn addresses(&self, port: u16) -> Vec<SocketAddr> {
+        let answer = self.answer.load();
+        let addresses = answer.as_ref().map(|answer| answer.addresses.iter());
+        let addresses = addresses.into_iter().flatten();
+        addresses.map(|ip| SocketAddr::new(*ip, port)).collect()
+    }
+
     /// Whether that is one of its addresses, as far as they are known.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
         let answer = self.answer.load();

@@ -69,8 +69,9 @@ impl Sending {
         if let Some(backend) = pool.take(pick, Precaution::Look) {
             return Ok((backend, Reused::Yes));
         }
-        let connected = pool.connect(pick).await;
+        let connected = pool.connect(pick, limits::CONNECT_TIMEOUT).await;
         let backend = connected.map_err(|_| MirrorLoss::ConnectFailed)?;
+        self.cluster.note_reached(pick);
         Ok((backend, Reused::No))
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 
-const EVERY: [Failure; 7] = [
+const EVERY: [Failure; 8] = [
     Failure::Connect,
     Failure::Unprocessed,
     Failure::Stale,
@@ -8,6 +8,7 @@ const EVERY: [Failure; 7] = [
     Failure::Broken,
     Failure::Status(StatusCode::SERVICE_UNAVAILABLE),
     Failure::Status(StatusCode::INTERNAL_SERVER_ERROR),
+    Failure::Lost,
 ];
 
 fn policy(codes: &[u16], attempts: u32) -> Policy {
@@ -23,6 +24,7 @@ fn facts(policy: Option<&Policy>) -> Facts<'_> {
         policy,
         method: Method::Idempotent,
         replay: Replay::Possible,
+        others: Others::None,
         retries: 0,
         connect_failures: 0,
         left: None,
@@ -69,7 +71,7 @@ fn what_is_tried_again_of_our_own_accord() {
             method: Method::Idempotent,
             retries: 0,
             connect_failures: 0,
-            again: &[0, 1, 2],
+            again: &[0, 1, 2, 7],
         },
         Case {
             name: "no policy, POST",
@@ -85,7 +87,7 @@ fn what_is_tried_again_of_our_own_accord() {
             method: Method::Idempotent,
             retries: 1,
             connect_failures: 1,
-            again: &[1, 2],
+            again: &[1, 2, 7],
         },
         Case {
             name: "no policy, a failure to connect after a stale connection",
@@ -93,7 +95,7 @@ fn what_is_tried_again_of_our_own_accord() {
             method: Method::Idempotent,
             retries: 1,
             connect_failures: 0,
-            again: &[0, 1, 2],
+            again: &[0, 1, 2, 7],
         },
         Case {
             name: "no policy, third failure",
@@ -101,7 +103,15 @@ fn what_is_tried_again_of_our_own_accord() {
             method: Method::Idempotent,
             retries: 2,
             connect_failures: 0,
-            again: &[],
+            again: &[0],
+        },
+        Case {
+            name: "no policy, what was sent fails after four endpoints that could not be reached",
+            policy: None,
+            method: Method::Idempotent,
+            retries: 5,
+            connect_failures: 4,
+            again: &[1, 2, 7],
         },
     ]);
 }
@@ -139,7 +149,7 @@ fn what_is_tried_again_because_the_route_says_so() {
             method: Method::Idempotent,
             retries: 2,
             connect_failures: 0,
-            again: &[0, 1, 2, 3, 4, 5],
+            again: &[0, 1, 2, 3, 4, 5, 7],
         },
         Case {
             name: "codes, POST",
@@ -155,9 +165,32 @@ fn what_is_tried_again_because_the_route_says_so() {
             method: Method::Idempotent,
             retries: 3,
             connect_failures: 0,
-            again: &[],
+            again: &[0],
         },
     ]);
+}
+
+#[test]
+fn what_cannot_be_reached_is_asked_for_elsewhere_as_long_as_there_is_another_endpoint() {
+    let one = policy(&[], 1);
+    for policy in [None, Some(&one)] {
+        for others in [Others::Sound, Others::Unsound, Others::None] {
+            let follows = |connect_failures| {
+                let facts = Facts {
+                    others,
+                    retries: connect_failures,
+                    connect_failures,
+                    ..facts(policy)
+                };
+                is_again(&facts, Failure::Connect)
+            };
+            let most = if others == Others::None { 1 } else { 4 };
+            for connect_failures in 0..=most {
+                let expected = connect_failures < most;
+                assert_eq!(follows(connect_failures), expected, "{others:?} {policy:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -198,11 +231,13 @@ fn the_budget_pays_for_all_but_what_the_backend_has_not_seen() {
             Verdict::Final => panic!("{failure:?}"),
         }
     };
-    for failure in [Failure::Connect, Failure::Unprocessed, Failure::Stale] {
+    assert_eq!(price(0, Failure::Connect), (true, Price::Free));
+    for failure in [Failure::Unprocessed, Failure::Stale] {
         assert_eq!(price(0, failure), (true, Price::Free));
         assert_eq!(price(5, failure), (false, Price::One));
     }
     for failure in [
+        Failure::Lost,
         Failure::Timeout,
         Failure::Broken,
         Failure::Status(StatusCode::SERVICE_UNAVAILABLE),

@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use portcullis_ir::ObjectKey;
 
 use super::*;
+use crate::limits;
 use crate::listener::tls::Credentials;
 use crate::metrics::Metrics;
 
@@ -80,6 +81,85 @@ async fn further_attempts_are_spread_over_the_endpoints() {
     assert!(picks[2..].iter().all(|count| *count >= 3), "{picks:?}");
     let all = [1, 2, 3, 4];
     assert_ne!(next(&cluster, &all).await, next(&cluster, &all).await);
+}
+
+async fn pick(cluster: &Cluster) -> Pick {
+    cluster.next(&[]).await.unwrap()
+}
+
+/// What a request finds that was given an endpoint at that port.
+async fn find(cluster: &Cluster, port: u16, note: fn(&Cluster, &Pick)) {
+    loop {
+        let pick = pick(cluster).await;
+        if pick.address.port() == port {
+            return note(cluster, &pick);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_reached_is_left_to_a_request_now_and_then() {
+    let cluster = Cluster::new(&backend(&[1, 2, 3]), None, &Names::default());
+    find(&cluster, 2, Cluster::note_unreached).await;
+    let mut picks = [0; 4];
+    for _ in 0..300 {
+        picks[usize::from(pick(&cluster).await.address.port())] += 1;
+    }
+    // What it cannot have, the others get alike.
+    assert_eq!(picks[2], 0);
+    assert!(picks[1] >= 140 && picks[3] >= 140, "{picks:?}");
+
+    tokio::time::advance(limits::SHUNNED_FOR).await;
+    let mut trials = 0;
+    for _ in 0..300 {
+        let pick = pick(&cluster).await;
+        assert_eq!(pick.errand == Errand::Trial, pick.address.port() == 2);
+        trials += usize::from(pick.errand == Errand::Trial);
+    }
+    assert_eq!(trials, 1);
+
+    tokio::time::advance(limits::SHUNNED_FOR * 2).await;
+    find(&cluster, 2, Cluster::note_reached).await;
+    let mut picks = Vec::new();
+    for _ in 0..3 {
+        let pick = pick(&cluster).await;
+        assert_eq!(pick.errand, Errand::Request);
+        picks.push(pick.address.port());
+    }
+    picks.sort_unstable();
+    assert_eq!(picks, [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_none_can_be_reached_all_are_tried() {
+    let cluster = Cluster::new(&backend(&[1, 2]), None, &Names::default());
+    for port in [1, 2] {
+        find(&cluster, port, Cluster::note_unreached).await;
+    }
+    let first = pick(&cluster).await;
+    assert_eq!(cluster.others(&first, &[]), Others::Unsound);
+    let second = cluster.next(&[first.address]).await.unwrap();
+    assert_ne!(second.address, first.address);
+    assert_eq!(cluster.others(&second, &[first.address]), Others::None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_comes_back_is_another() {
+    let cluster = Cluster::new(&backend(&[1, 2]), None, &Names::default());
+    let gone = loop {
+        let pick = pick(&cluster).await;
+        if pick.address.port() == 1 {
+            break pick;
+        }
+    };
+    cluster.note_unreached(&gone);
+    cluster.update(&backend(&[2]), None, &Names::default());
+    // Who was on its way there finds out late.
+    cluster.note_unreached(&gone);
+    cluster.update(&backend(&[1, 2]), None, &Names::default());
+    let picks = [pick(&cluster).await, pick(&cluster).await];
+    assert!(picks.iter().any(|pick| pick.address == gone.address));
+    assert!(picks.iter().all(|pick| pick.errand == Errand::Request));
 }
 
 #[tokio::test]
