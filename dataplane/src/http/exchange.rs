@@ -53,8 +53,10 @@ pub(super) async fn attempt_once<C: ClientEnd>(
             Backend::H2(_) => Err(BackendError::Protocol("101 over HTTP/2").into()),
         };
     }
-    if let (Backend::H1(connection), Upload::Over, Some(pick)) = (backend, upload, &ctx.pick) {
-        pool.keep(pick, connection);
+    if let (Backend::H1(connection), Upload::Over) = (backend, upload)
+        && let (Some(upstream), Some(pick)) = (&ctx.upstream, &ctx.pick)
+    {
+        pool.keep(&upstream.cluster, pick, connection);
     }
     Ok(End::Complete)
 }

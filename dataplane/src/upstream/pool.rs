@@ -16,7 +16,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portcullis_ir::BackendProtocol;
 
-use super::cluster::Pick;
+use super::cluster::{Cluster, Members, Pick};
 use super::connect::{self, Unreached};
 use super::tls::failure::TlsFailure;
 use crate::h2::backend::Sessions;
@@ -103,11 +103,21 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct Idle {
-    by_key: BTreeMap<Key, Vec<Resting>>,
+    by_key: BTreeMap<Key, Group>,
     count: usize,
     /// Seconds in which there were any.
     ticks: u32,
     is_swept: bool,
+}
+
+/// Those that lead to one endpoint.
+struct Group {
+    /// Whose endpoint it is, or was: what leads to one that is no more is closed, for a backend that
+    /// is to end may wait for that.
+    cluster: Weak<Cluster>,
+    /// Of which it was one when that was last looked at.
+    members: Weak<Members>,
+    resting: Vec<Resting>,
 }
 
 struct Resting {
@@ -158,8 +168,14 @@ impl Pool {
         Ok(Backend::H1(Box::new(connection)))
     }
 
-    /// Keeps a connection to `pick` whose exchange is over for the next one, if it can carry one.
-    pub(crate) fn keep(&self, pick: &Pick, connection: Box<h1::backend::Connection>) {
+    /// Keeps a connection to `pick`, an endpoint of `cluster`, whose exchange is over for the next one,
+    /// if it can carry one.
+    pub(crate) fn keep(
+        &self,
+        cluster: &Arc<Cluster>,
+        pick: &Pick,
+        connection: Box<h1::backend::Connection>,
+    ) {
         if !connection.can_be_reused() {
             return;
         }
@@ -167,7 +183,7 @@ impl Pool {
         if idle.count >= limits::BACKEND_POOL {
             return;
         }
-        idle.push(Key::of(pick), connection);
+        idle.push(Key::of(pick), cluster, connection);
         if !idle.is_swept {
             idle.is_swept = true;
             tokio::spawn(sweep(Weak::clone(&self.this)));
@@ -185,33 +201,55 @@ impl Pool {
 
 impl Idle {
     fn pop(&mut self, key: &Key) -> Option<Box<h1::backend::Connection>> {
-        let resting = self.by_key.get_mut(key)?.pop()?;
+        let resting = self.by_key.get_mut(key)?.resting.pop()?;
         self.count -= 1;
         Some(resting.connection)
     }
 
-    fn push(&mut self, key: Key, connection: Box<h1::backend::Connection>) {
+    fn push(&mut self, key: Key, cluster: &Arc<Cluster>, connection: Box<h1::backend::Connection>) {
         let since = self.ticks;
         let resting = Resting { connection, since };
-        self.by_key.entry(key).or_default().push(resting);
+        let group = self.by_key.entry(key).or_insert_with(|| Group {
+            cluster: Arc::downgrade(cluster),
+            members: Weak::new(),
+            resting: Vec::new(),
+        });
+        group.resting.push(resting);
         self.count += 1;
     }
 
-    /// Throws away what is old or closed, and answers whether anything is left.
+    /// Throws away what is old, closed, or leads to no endpoint any more, and answers whether anything is left.
     fn sweep(&mut self) -> bool {
         self.ticks = self.ticks.wrapping_add(1);
         let (now, mut count) = (self.ticks, 0);
-        self.by_key.retain(|_, resting| {
-            resting.retain_mut(|resting| {
+        self.by_key.retain(|key, group| {
+            if !group.leads_to_endpoint(key.address) {
+                return false;
+            }
+            group.resting.retain_mut(|resting| {
                 let age = u64::from(now.wrapping_sub(resting.since));
                 age < limits::BACKEND_KEEP_ALIVE.as_secs() && resting.connection.is_alive()
             });
-            count += resting.len();
-            !resting.is_empty()
+            count += group.resting.len();
+            !group.resting.is_empty()
         });
         self.count = count;
         self.is_swept = count > 0;
         self.is_swept
+    }
+}
+
+impl Group {
+    fn leads_to_endpoint(&mut self, address: SocketAddr) -> bool {
+        let Some(cluster) = self.cluster.upgrade() else {
+            return false;
+        };
+        let members = cluster.members();
+        if self.members.as_ptr() == Arc::as_ptr(&members) {
+            return true;
+        }
+        self.members = Arc::downgrade(&members);
+        members.offer(address)
     }
 }
 

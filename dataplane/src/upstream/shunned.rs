@@ -140,7 +140,10 @@ mod tests {
         shunned.welcome(address(1));
         shunned.keep(|it| it == address(2));
         let standing = [1, 2, 3].map(|port| shunned.standing(address(port), now));
-        assert_eq!(standing, [Standing::Sound, Standing::Resting, Standing::Sound]);
+        assert_eq!(
+            standing,
+            [Standing::Sound, Standing::Resting, Standing::Sound]
+        );
         shunned.welcome(address(2));
         assert!(shunned.is_empty());
     }

@@ -22,6 +22,7 @@ mod mirrors;
 mod outdated;
 mod passthrough;
 mod reports;
+mod restarts;
 mod retries;
 mod snapshot;
 mod streams;

@@ -85,7 +85,7 @@ impl Sending {
         match outcome {
             Ok(()) => {
                 if let Backend::H1(connection) = backend {
-                    self.mirrors.pool.keep(pick, connection);
+                    (self.mirrors.pool).keep(&self.cluster, pick, connection);
                 }
                 Ok(progress)
             }
