@@ -13,6 +13,7 @@ pub(crate) mod http2;
 pub(crate) mod linger;
 pub(crate) mod sni;
 pub(crate) mod tls;
+pub(crate) mod waiting;
 
 pub use bind::{BindFailure, RealPort};
 

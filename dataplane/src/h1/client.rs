@@ -104,6 +104,16 @@ impl Connection {
             && self.wire.out.is_empty()
     }
 
+    /// Whether dropping it ends the connection in an orderly way: all was read and written. The end of
+    /// TLS is to be said.
+    pub(crate) fn can_be_dropped(&self) -> bool {
+        self.stage == Stage::Answered
+            && self.body.is_over()
+            && self.is_idle()
+            && self.wire.out.is_empty()
+            && matches!(self.wire.stream(), Duplex::Plain(_))
+    }
+
     /// Ends the connection: in an orderly way, unless it was cut off before. Where something is left
     /// unread, it is swallowed for a while: closing with unread input makes TCP reset the
     /// connection, and the client would lose what it was told (RFC 9112 section 9.6).

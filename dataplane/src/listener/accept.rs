@@ -1,12 +1,14 @@
 //! From a listening socket to served connections.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::num::NonZeroU16;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::BytesMut;
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tracing::{debug, warn};
@@ -15,7 +17,9 @@ use super::Stage;
 use super::bind::{Gate, Never, Signals};
 use super::connection::{Connection, HttpVersion};
 use super::tls::handshake;
+use super::waiting::Waiting;
 use super::{http1, http2};
+use crate::h1::wire::{ANYTHING, Wire};
 use crate::limits;
 use crate::metrics::{GatewayMetrics, PortMetrics};
 use crate::state::PortFamily;
@@ -73,10 +77,11 @@ async fn accept_loop(
     entrance: Arc<Entrance>,
 ) {
     let mut stage = entrance.signals.stage.clone();
+    let mut closed = pin!(stage.wait_for(|stage| *stage == Stage::Closed));
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stage.wait_for(|stage| *stage == Stage::Closed) => break,
+            _ = &mut closed => break,
             accepted = next(&listener, &entrance.worker) => accepted,
         };
         match accepted {
@@ -194,18 +199,15 @@ impl AcceptFailure {
     }
 }
 
-async fn serve_plain(mut stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
-    let mut unread = BytesMut::new();
-    let sniffed = sniff(&mut stream, &mut unread);
-    let closing = closed(entrance.signals.stage.clone());
-    let version = tokio::select! {
-        version = sniffed => version,
-        () = closing => return,
+async fn serve_plain(stream: TcpStream, peer: SocketAddr, entrance: &Entrance) {
+    let mut wire = Wire::new(Duplex::Plain(Socket::new(stream)), BytesMut::new());
+    let mut waiting = Waiting::new(entrance);
+    let Some(version) = sniff(&mut wire, &mut waiting).await else {
+        return;
     };
-    let Some(version) = version else { return };
+    let (stream, unread) = wire.into_parts();
     let connection = Connection::new(entrance, peer, None);
-    let stream = Duplex::Plain(Socket::new(stream));
-    serve_http(stream, unread, version, connection, entrance).await;
+    serve_http(stream, unread, version, waiting, connection, entrance).await;
 }
 
 /// Resolves when the port has been closed for long enough that what was on its way has arrived.
@@ -215,29 +217,36 @@ pub(super) async fn closed(mut stage: watch::Receiver<Stage>) {
     tokio::time::sleep(limits::CLOSING_GRACE).await;
 }
 
-/// Tells HTTP/2 with prior knowledge from HTTP/1 by its preface; `None` if the client says
-/// nothing before its time is up.
-async fn sniff(stream: &mut TcpStream, unread: &mut BytesMut) -> Option<HttpVersion> {
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let told_apart = async {
+/// Tells HTTP/2 with prior knowledge from HTTP/1; `None` if the client says too little before its
+/// time is up.
+async fn sniff(wire: &mut Wire, waiting: &mut Waiting<'_>) -> Option<HttpVersion> {
+    let mut until = None;
+    poll_fn(|cx| {
         loop {
-            let known = unread.len().min(PREFACE.len());
-            if unread.get(..known) != PREFACE.get(..known) {
-                return Some(HttpVersion::Http1);
+            if let Some(version) = told_apart(&wire.unread) {
+                return Poll::Ready(Some(version));
             }
-            if known == PREFACE.len() {
-                return Some(HttpVersion::Http2);
-            }
-            match stream.read_buf(unread).await {
-                Ok(0) | Err(_) => return None,
-                Ok(_) => {}
+            match wire.poll_read(ANYTHING, cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(None),
+                Poll::Pending => return waiting.poll_over(&mut until, cx).map(|()| None),
             }
         }
-    };
-    tokio::time::timeout(limits::CLIENT_KEEP_ALIVE, told_apart)
-        .await
-        .ok()
-        .flatten()
+    })
+    .await
+}
+
+/// HTTP/2 begins with its preface, and HTTP/1 with something else.
+fn told_apart(begin: &[u8]) -> Option<HttpVersion> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let known = begin.len().min(PREFACE.len());
+    if begin.get(..known) != PREFACE.get(..known) {
+        Some(HttpVersion::Http1)
+    } else if known == PREFACE.len() {
+        Some(HttpVersion::Http2)
+    } else {
+        None
+    }
 }
 
 /// Serves a connection on which HTTP is spoken until it ends.
@@ -245,11 +254,12 @@ pub(crate) async fn serve_http(
     stream: Duplex,
     unread: BytesMut,
     version: HttpVersion,
+    waiting: Waiting<'_>,
     connection: Connection,
     entrance: &Entrance,
 ) {
     match version {
-        HttpVersion::Http1 => http1::serve(stream, unread, &connection, entrance).await,
+        HttpVersion::Http1 => http1::serve(stream, unread, waiting, &connection, entrance).await,
         // Boxed, so that connections with HTTP/1 have no part in its size.
         HttpVersion::Http2 => {
             Box::pin(http2::serve(stream, unread, &connection, entrance)).await;

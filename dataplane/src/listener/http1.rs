@@ -1,17 +1,16 @@
 //! HTTP/1 with a client: one request after the other.
 
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::BytesMut;
-use futures_util::future::BoxFuture;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::accept::{Entrance, closed};
+use super::accept::Entrance;
 use super::connection::Connection;
+use super::waiting::Waiting;
 use crate::access_log::ResponseFlag;
 use crate::h1::backend;
 use crate::h1::client::Connection as Http1;
@@ -29,14 +28,14 @@ use crate::stream::duplex::Duplex;
 pub(crate) async fn serve(
     stream: Duplex,
     unread: BytesMut,
+    mut waiting: Waiting<'_>,
     connection: &Connection,
     entrance: &Entrance,
 ) {
     let gateway = &entrance.worker.gateway;
     let mut http1 = Http1::new(stream, unread);
-    let mut waiting = Waiting::new(entrance);
     loop {
-        let arrived = match waiting.next(&mut http1).await {
+        let arrived = match next(&mut waiting, &mut http1).await {
             Next::Request(arrived) => arrived,
             Next::Refused(refusal) => {
                 let refusing = refuse(http1, connection, &mut waiting.timer, refusal);
@@ -53,6 +52,7 @@ pub(crate) async fn serve(
         let served = gateway.serve(&mut http1, *arrived, connection, &mut waiting.timer);
         match served.await {
             Served::Over if http1.can_go_on() => {}
+            Served::Over if http1.can_be_dropped() => return,
             // Boxed, as all that happens once, so that idle connections have no room for it.
             Served::Over => return Box::pin(http1.close()).await,
             Served::Tunnel { backend, ctx } => {
@@ -60,13 +60,6 @@ pub(crate) async fn serve(
             }
         }
     }
-}
-
-/// Between two requests.
-struct Waiting {
-    timer: Timer,
-    /// Ready when the port has been closed for a while. `None`: it was.
-    closed: Option<BoxFuture<'static, ()>>,
 }
 
 /// What follows on a connection.
@@ -80,47 +73,24 @@ enum Next {
     Nothing,
 }
 
-impl Waiting {
-    fn new(entrance: &Entrance) -> Self {
-        Self {
-            timer: Timer::default(),
-            closed: Some(Box::pin(closed(entrance.signals.stage.clone()))),
+async fn next(waiting: &mut Waiting<'_>, http1: &mut Http1) -> Next {
+    let (mut idle_until, mut head_until) = (None, None);
+    poll_fn(|cx| {
+        if let Poll::Ready(head) = http1.poll_head(cx) {
+            return Poll::Ready(match head {
+                Ok(Some(arrived)) => Next::Request(Box::new(arrived)),
+                Ok(None) | Err(HeadError::Gone(_)) => Next::Nothing,
+                Err(HeadError::Refused(refusal)) => Next::Refused(refusal),
+            });
         }
-    }
-
-    async fn next(&mut self, http1: &mut Http1) -> Next {
-        let (mut idle_until, mut head_until) = (None, None);
-        poll_fn(|cx| {
-            if let Poll::Ready(head) = http1.poll_head(cx) {
-                return Poll::Ready(match head {
-                    Ok(Some(arrived)) => Next::Request(Box::new(arrived)),
-                    Ok(None) | Err(HeadError::Gone(_)) => Next::Nothing,
-                    Err(HeadError::Refused(refusal)) => Next::Refused(refusal),
-                });
-            }
-            if http1.is_idle() {
-                if self.is_closed(cx) {
-                    return Poll::Ready(Next::Nothing);
-                }
-                let until =
-                    *idle_until.get_or_insert_with(|| Instant::now() + limits::CLIENT_KEEP_ALIVE);
-                return self.timer.poll_at(until, cx).map(|()| Next::Nothing);
-            }
-            let until =
-                *head_until.get_or_insert_with(|| Instant::now() + limits::HEADER_READ_TIMEOUT);
-            self.timer.poll_at(until, cx).map(|()| Next::Overdue)
-        })
-        .await
-    }
-
-    fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Some(closed) = &mut self.closed
-            && Pin::new(closed).poll(cx).is_ready()
-        {
-            self.closed = None;
+        if http1.is_idle() {
+            let over = waiting.poll_over(&mut idle_until, cx);
+            return over.map(|()| Next::Nothing);
         }
-        self.closed.is_none()
-    }
+        let until = *head_until.get_or_insert_with(|| Instant::now() + limits::HEADER_READ_TIMEOUT);
+        waiting.timer.poll_at(until, cx).map(|()| Next::Overdue)
+    })
+    .await
 }
 
 /// Answers what is no request. It is counted, but not in the access log: there is nothing to log.

@@ -25,6 +25,7 @@ use crate::listener::connection::{Connection, HttpVersion, TlsSession};
 use crate::listener::linger::linger;
 use crate::listener::sni::foreign::{self, ForeignHello};
 use crate::listener::sni::{self, Hello, HelloError};
+use crate::listener::waiting::Waiting;
 use crate::state::{self, Live};
 use crate::stream::choose::{Refused, Target, choose as choose_target};
 use crate::stream::duplex::Duplex;
@@ -76,7 +77,16 @@ pub(crate) async fn serve_tls(stream: TcpStream, peer: SocketAddr, entrance: &En
             let tls = tls_session(session, listener, terminator, server_name);
             let connection = Connection::new(entrance, peer, Some(tls));
             let stream = Duplex::Tls(Box::new((*stream).into()));
-            serve_http(stream, BytesMut::new(), version, connection, entrance).await;
+            let waiting = Waiting::new(entrance);
+            serve_http(
+                stream,
+                BytesMut::new(),
+                version,
+                waiting,
+                connection,
+                entrance,
+            )
+            .await;
         }
         Ok(Arrived::Bytes { client, chosen }) => {
             let arrival = arrival(at, peer, &client, server_name);
