@@ -80,6 +80,9 @@ impl Connection {
     /// Whether nothing has come on a connection that rests, as far as the runtime knows: its end, or
     /// what nobody asked for.
     pub(crate) fn is_alive(&mut self) -> bool {
+        if let Duplex::Plain(socket) = self.wire.stream() {
+            return socket.seems_quiet();
+        }
         let mut cx = Context::from_waker(Waker::noop());
         let mut byte = [0];
         let mut room = ReadBuf::new(&mut byte);
