@@ -15,6 +15,7 @@ mod head;
 pub(crate) mod message;
 mod mirror;
 mod patience;
+pub(crate) mod rare;
 pub(crate) mod refusal;
 mod report;
 pub(crate) mod respond;

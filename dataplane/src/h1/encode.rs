@@ -41,6 +41,7 @@ pub(crate) fn request(text: &mut Vec<u8>, head: &RequestHead, rest: Rest) -> Sen
         uri,
         version: _,
         headers,
+        rares: _,
         length,
         spelling,
     } = head;
@@ -82,6 +83,7 @@ pub(crate) fn response(
     let ResponseHead {
         status,
         headers,
+        rares: _,
         length,
         spelling,
     } = head;

@@ -9,6 +9,7 @@ use super::framing::{Fields, Framing, FramingFault};
 use super::names::{self, Name, Names, Role};
 use super::target::{self, Target};
 use crate::http::message::{Arrived, Length, RequestHead, ResponseHead, Spelling};
+use crate::http::rare::Rares;
 use crate::http::refusal::Refusal;
 use crate::limits;
 
@@ -82,6 +83,7 @@ pub(crate) fn response(raw: &Bytes, method: &Method) -> Result<Response, &'stati
     let read = Read::fields(raw, parsed.headers).ok_or("not a header field")?;
     let Read {
         headers,
+        rares,
         fields,
         spelling,
         hosts: _,
@@ -92,6 +94,7 @@ pub(crate) fn response(raw: &Bytes, method: &Method) -> Result<Response, &'stati
         head: ResponseHead {
             status,
             headers,
+            rares,
             length,
             spelling,
         },
@@ -118,7 +121,7 @@ pub(crate) fn trailers(raw: &Bytes) -> Option<HeaderMap> {
     names::with(|names| {
         let mut trailers = HeaderMap::with_capacity(fields.len());
         for field in fields {
-            let (Name { lower, role: _ }, value) = read_field(names, raw, field)?;
+            let (Name { lower, .. }, value) = read_field(names, raw, field)?;
             if may_trail(&lower) {
                 trailers.try_append(lower, value).ok()?;
             }
@@ -170,22 +173,24 @@ impl After {
 /// The fields of a head, and what they say.
 struct Read {
     headers: HeaderMap,
+    rares: Rares,
     fields: Fields,
     hosts: Hosts,
     spelling: Spelling,
 }
 
 /// The values of `Host`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Hosts {
     None,
-    One,
+    One(HeaderValue),
     Several,
 }
 
 impl Read {
     fn fields(raw: &Bytes, parsed: &[httparse::Header<'_>]) -> Option<Self> {
         let mut headers = HeaderMap::with_capacity(parsed.len() + ADDED);
+        let mut rares = Rares::default();
         let mut fields = Fields::default();
         let mut hosts = Hosts::None;
         names::with(|names| {
@@ -195,13 +200,14 @@ impl Read {
                     Role::Other => {}
                     Role::Length => fields.length(value.as_bytes()),
                     Role::Connection => fields.connection(value.as_bytes()),
-                    Role::Host if hosts == Hosts::None => hosts = Hosts::One,
+                    Role::Host if hosts == Hosts::None => hosts = Hosts::One(value.clone()),
                     Role::Host => hosts = Hosts::Several,
                     Role::Coding => {
                         fields.coding(value.as_bytes());
                         continue;
                     }
                 }
+                rares.note(named.rare);
                 headers.try_append(named.lower, value).ok()?;
             }
             Some(())
@@ -209,6 +215,7 @@ impl Read {
         let spelling = (parsed.first()).map_or_else(Spelling::default, |first| lines(raw, first));
         Some(Self {
             headers,
+            rares,
             fields,
             hosts,
             spelling,
@@ -224,12 +231,13 @@ impl Read {
     ) -> Request {
         let Self {
             mut headers,
+            rares,
             fields,
             hosts,
             spelling,
         } = self;
         let Target { uri, authority } = target;
-        let host = check_host(&headers, hosts, version, authority.as_ref());
+        let host = check_host(&hosts, version, authority.as_ref());
         if let Some(authority) = authority {
             headers.insert(header::HOST, authority);
         }
@@ -248,6 +256,7 @@ impl Read {
                     uri,
                     version,
                     headers,
+                    rares,
                     length,
                     spelling,
                 },
@@ -269,22 +278,16 @@ fn too_large(head_bytes: usize) -> Option<Refusal> {
 ///
 /// Deviation: a target in absolute form stands in for a Host that is not there. One that is
 /// another than the target's is refused, though it would be ignored: not all ignore it.
-fn check_host(
-    headers: &HeaderMap,
-    hosts: Hosts,
-    version: Version,
-    authority: Option<&HeaderValue>,
-) -> Option<Refusal> {
+fn check_host(hosts: &Hosts, version: Version, authority: Option<&HeaderValue>) -> Option<Refusal> {
     let is_good = match (hosts, authority) {
         (Hosts::Several, _) => false,
         (Hosts::None, Some(_)) => true,
         (Hosts::None, None) => version != Version::HTTP_11,
-        (Hosts::One, authority) => headers.get(header::HOST).is_some_and(|host| {
-            let host = host.as_bytes();
+        (Hosts::One(host), authority) => {
             !host.is_empty()
-                && target::is_host(host)
-                && authority.is_none_or(|it| it.as_bytes().eq_ignore_ascii_case(host))
-        }),
+                && target::is_host(host.as_bytes())
+                && authority.is_none_or(|it| it.as_bytes().eq_ignore_ascii_case(host.as_bytes()))
+        }
     };
     (!is_good).then_some(Refusal::BadHost)
 }

@@ -9,6 +9,8 @@ use std::cell::RefCell;
 
 use http::{HeaderName, header};
 
+use crate::http::rare::Rares;
+
 /// How many names are remembered. One that falls where another is takes its place.
 const SLOTS: usize = 256;
 
@@ -25,6 +27,7 @@ pub(crate) struct Name {
     /// As the standards have it, in lower case.
     pub(crate) lower: HeaderName,
     pub(crate) role: Role,
+    pub(crate) rare: Rares,
 }
 
 /// What a field is to the connection that it comes on.
@@ -82,8 +85,8 @@ impl Names {
 impl Name {
     fn new(spelling: &[u8]) -> Option<Self> {
         let lower = HeaderName::from_bytes(spelling).ok()?;
-        let role = Role::of(&lower);
-        Some(Self { lower, role })
+        let (role, rare) = (Role::of(&lower), Rares::of_name(&lower));
+        Some(Self { lower, role, rare })
     }
 }
 

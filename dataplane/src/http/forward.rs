@@ -5,13 +5,10 @@ use http::{HeaderMap, StatusCode};
 
 use super::filter::Filters;
 use super::message::{RequestHead, ResponseHead};
+use super::rare::{Rare, Rares, X_FORWARDED_FOR};
 use super::refusal::Refusal;
 use crate::listener::connection::Connection;
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Says who asked, and how.
@@ -19,16 +16,19 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 /// `X-Forwarded-For` is appended to, so that a backend which knows how many proxies are before it
 /// finds the address that the outermost saw; `X-Forwarded-Proto` is replaced, since only our own
 /// connection is known. `X-Forwarded-Host` is left alone: Host is forwarded as it came.
-pub(crate) fn add_forwarded(request: &mut HeaderMap, connection: &Connection) {
-    let peer = connection.peer_text.clone();
-    let chain = append_to(request.get_all(&X_FORWARDED_FOR).iter(), peer);
-    request.insert(X_FORWARDED_FOR, chain);
+pub(crate) fn add_forwarded(request: &mut RequestHead, connection: &Connection) {
+    let headers = &mut request.headers;
+    let mut chain = connection.peer_text.clone();
+    if request.rares.has(Rare::XForwardedFor) {
+        chain = append_to(headers.get_all(X_FORWARDED_FOR).iter(), chain);
+    }
+    headers.insert(X_FORWARDED_FOR, chain);
     let scheme = if connection.tls.is_some() {
         "https"
     } else {
         "http"
     };
-    request.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
 }
 
 fn append_to<'a>(given: impl Iterator<Item = &'a HeaderValue>, peer: HeaderValue) -> HeaderValue {
@@ -90,22 +90,24 @@ pub(crate) enum Through {
 /// "Intermediaries MUST parse a received Connection header field before a message is forwarded
 /// and, for each connection-option in this field, remove any header or trailer field(s) from the
 /// message with the same name" (RFC 9110 section 7.6.1).
-pub(crate) fn strip_request(request: &mut HeaderMap, through: Through) {
-    strip(request);
-    for name in [&HTTP2_SETTINGS, &header::PROXY_AUTHORIZATION] {
-        request.remove(name);
-    }
+pub(crate) fn strip_request(request: &mut RequestHead, through: Through) {
+    let (headers, rares) = (&mut request.headers, request.rares);
+    strip(headers, rares);
+    rares.remove(headers, &[Rare::Http2Settings, Rare::ProxyAuthorization]);
     if through == Through::Upgrade {
         let upgrade = HeaderValue::from_static("Upgrade");
-        request.insert(header::CONNECTION, upgrade);
+        headers.insert(header::CONNECTION, upgrade);
     } else {
-        request.remove(header::UPGRADE);
+        rares.remove(headers, &[Rare::Upgrade]);
     }
+    if through != Through::Te || !says_only_trailers(headers) {
+        rares.remove(headers, &[Rare::Te]);
+    }
+}
+
+fn says_only_trailers(request: &HeaderMap) -> bool {
     let te = request.get(header::TE);
-    let only_trailers = te.is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    if te.is_some() && !(only_trailers && through == Through::Te) {
-        request.remove(header::TE);
-    }
+    te.is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Takes out of an answer what was for the connection between the backend and us alone.
@@ -113,14 +115,12 @@ pub(crate) fn strip_answer(response: &mut ResponseHead, trailers: Trailers) {
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
         return;
     }
-    let headers = &mut response.headers;
-    strip(headers);
+    let (headers, rares) = (&mut response.headers, response.rares);
+    strip(headers, rares);
     // TE is no field of answers, and the h2 crate resets a stream rather than send it.
-    for name in [&header::UPGRADE, &header::TE] {
-        headers.remove(name);
-    }
+    rares.remove(headers, &[Rare::Upgrade, Rare::Te]);
     if trailers == Trailers::Dropped {
-        headers.remove(header::TRAILER);
+        rares.remove(headers, &[Rare::Trailer]);
     }
     // "A server MUST NOT send a Content-Length header field in any response with a status code of
     // 1xx (Informational) or 204 (No Content)" (RFC 9110 section 8.6).
@@ -139,15 +139,14 @@ pub(crate) enum Trailers {
 }
 
 /// What goes from requests and answers alike.
-fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
+fn strip(headers: &mut HeaderMap, rares: Rares) {
+    if rares.has(Rare::Connection) {
         for name in nominated(headers) {
             headers.remove(name);
         }
-        headers.remove(header::CONNECTION);
     }
-    headers.remove(&KEEP_ALIVE);
-    headers.remove(&PROXY_CONNECTION);
+    let hops = [Rare::Connection, Rare::KeepAlive, Rare::ProxyConnection];
+    rares.remove(headers, &hops);
 }
 
 /// "A sender MUST NOT send a connection option corresponding to a field that is intended for all

@@ -17,6 +17,7 @@ use super::forward::Through;
 use super::message::{Arrived, ClientEnd, Length, RequestHead, ResponseHead, Spelling};
 use super::mirror::{Mirrors, Original};
 use super::patience::{heed_client, limit_request};
+use super::rare::{Rare, Rares};
 use super::refusal::Refusal;
 use super::respond::{self, Answer};
 use super::select::{Choice, Forward, Refused};
@@ -217,11 +218,11 @@ fn prepare<C: ClientEnd>(
     } else {
         Through::Nothing
     };
-    forward::strip_request(&mut head.headers, through);
+    forward::strip_request(head, through);
     if head.version == Version::HTTP_10 || over_h2 {
         expect(client, head);
     }
-    forward::add_forwarded(&mut head.headers, ctx.connection);
+    forward::add_forwarded(head, ctx.connection);
     match &ctx.upstream {
         Some(upstream) => forward::apply_request_filters(head, &upstream.filters, ctx.prefix),
         None => Ok(()),
@@ -230,9 +231,10 @@ fn prepare<C: ClientEnd>(
 
 /// Whether a tunnel is asked for: to WebSocket, over HTTP/1.1.
 fn asks_upgrade(request: &RequestHead) -> bool {
-    let upgrade = request.headers.get(header::UPGRADE);
     request.version == Version::HTTP_11
-        && upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+        && request.rares.has(Rare::Upgrade)
+        && (request.headers.get(header::UPGRADE))
+            .is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Lets the client go on itself where the backend's word for it might not come: few servers say 100
@@ -241,11 +243,13 @@ fn asks_upgrade(request: &RequestHead) -> bool {
 /// "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore that
 /// expectation" (RFC 9110 section 10.1.1).
 fn expect<C: ClientEnd>(client: &mut C, head: &mut RequestHead) {
-    let expected = head.headers.remove(header::EXPECT).is_some();
-    if expected && head.version != Version::HTTP_10 && !client.request_is_over() {
+    head.rares.remove(&mut head.headers, &[Rare::Expect]);
+    if head.rares.has(Rare::Expect) && head.version != Version::HTTP_10 && !client.request_is_over()
+    {
         client.send_interim(ResponseHead {
             status: StatusCode::CONTINUE,
             headers: HeaderMap::new(),
+            rares: Rares::default(),
             length: Length::Nothing,
             spelling: Spelling::default(),
         });

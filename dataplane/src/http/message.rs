@@ -25,6 +25,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 
+use super::rare::Rares;
 use super::refusal::{Afterwards, Refusal};
 
 /// The head of a request.
@@ -35,6 +36,8 @@ pub(crate) struct RequestHead {
     /// What its client speaks: 1.0, 1.1 or 2.
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
+    /// Of the fields as they came.
+    pub(crate) rares: Rares,
     pub(crate) length: Length,
     pub(crate) spelling: Spelling,
 }
@@ -44,6 +47,8 @@ pub(crate) struct RequestHead {
 pub(crate) struct ResponseHead {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// Of the fields as they came.
+    pub(crate) rares: Rares,
     pub(crate) length: Length,
     pub(crate) spelling: Spelling,
 }
@@ -249,11 +254,13 @@ pub(crate) mod testing {
         target: &str,
         fields: &[(&'static str, &'static str)],
     ) -> RequestHead {
+        let headers = map(fields);
         RequestHead {
             method: method.parse().unwrap(),
             uri: target.parse().unwrap(),
             version: Version::HTTP_11,
-            headers: map(fields),
+            rares: Rares::of(&headers),
+            headers,
             length: Length::Nothing,
             spelling: Spelling::default(),
         }
@@ -261,9 +268,11 @@ pub(crate) mod testing {
 
     /// An answer with a body of unknown length.
     pub(crate) fn response(status: u16, fields: &[(&'static str, &'static str)]) -> ResponseHead {
+        let headers = map(fields);
         ResponseHead {
             status: StatusCode::from_u16(status).unwrap(),
-            headers: map(fields),
+            rares: Rares::of(&headers),
+            headers,
             length: Length::Open,
             spelling: Spelling::default(),
         }

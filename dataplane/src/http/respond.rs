@@ -16,6 +16,7 @@ use super::filter::Cors;
 use super::grpc::{CallStatus, GRPC_MESSAGE, GRPC_STATUS};
 use super::message::{ClientEnd, ClientError, Length, ResponseHead, Rest, Spelling};
 use super::patience::limit_unread;
+use super::rare::Rares;
 use super::refusal::{Afterwards, Refusal};
 
 /// An answer of our own.
@@ -37,6 +38,7 @@ impl Answer {
         let head = ResponseHead {
             status,
             headers: HeaderMap::new(),
+            rares: Rares::default(),
             length,
             spelling: Spelling::default(),
         };

@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::http::message::{Length, Spelling};
+use crate::http::rare::Rares;
 use crate::stream::socket::Socket;
 
 /// Both ends of a connection: the backend's socket, and ours.
@@ -27,6 +28,7 @@ fn request(method: Method, length: Length) -> RequestHead {
         uri: Uri::from_static("/"),
         version: Version::HTTP_11,
         headers: HeaderMap::new(),
+        rares: Rares::default(),
         length,
         spelling: Spelling::default(),
     }

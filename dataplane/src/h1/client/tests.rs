@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::http::message::{Length, Spelling};
+use crate::http::rare::Rares;
 use crate::stream::socket::Socket;
 
 /// Both ends of a connection: the client's socket, and ours.
@@ -58,6 +59,7 @@ fn answer(length: Length) -> ResponseHead {
     ResponseHead {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
+        rares: Rares::default(),
         length,
         spelling: Spelling::default(),
     }

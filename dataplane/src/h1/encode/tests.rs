@@ -5,6 +5,7 @@ use super::*;
 use crate::h1::framing::Framing;
 use crate::h1::head;
 use crate::http::message::Spelling;
+use crate::http::rare::Rares;
 
 type Fields<'a> = &'a [(&'static str, &'static str)];
 
@@ -25,6 +26,7 @@ fn request_head(method: Method, length: Length, fields: Fields<'_>) -> RequestHe
         uri: Uri::from_static("/x?y"),
         version: Version::HTTP_2,
         headers: headers(fields),
+        rares: Rares::default(),
         length,
         spelling: Spelling::default(),
     }
@@ -34,6 +36,7 @@ fn response_head(status: u16, length: Length, fields: Fields<'_>) -> ResponseHea
     ResponseHead {
         status: StatusCode::from_u16(status).unwrap(),
         headers: headers(fields),
+        rares: Rares::default(),
         length,
         spelling: Spelling::default(),
     }

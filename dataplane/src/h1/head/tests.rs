@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::h1::scan::HeadScan;
+use crate::http::rare::Rare;
 
 fn read(head: &str) -> Result<Request, Refusal> {
     request(&Bytes::copy_from_slice(head.as_bytes()))
@@ -31,11 +32,14 @@ fn a_request_is_what_its_head_says() {
         uri,
         version,
         headers,
+        rares,
         length,
         spelling,
     } = read.arrived.head;
     assert_eq!(read.arrived.refusal, None);
     assert_eq!((method, version), (Method::POST, Version::HTTP_11));
+    assert_eq!(rares, Rares::of(&headers));
+    assert!(rares.has(Rare::Connection));
     assert_eq!(uri, "/a?b");
     assert_eq!(
         (length, read.framing),

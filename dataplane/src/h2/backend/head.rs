@@ -5,6 +5,7 @@ use http::uri::{Authority, Parts as UriParts, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri, Version, response};
 
 use crate::http::message::{BackendError, Length, RequestHead, ResponseHead, Rest, Spelling};
+use crate::http::rare::Rares;
 
 /// The head of a request as the h2 crate takes it: Host is `:authority`.
 ///
@@ -45,6 +46,7 @@ pub(super) fn interim(response: Response<()>) -> ResponseHead {
     let (parts, ()) = response.into_parts();
     ResponseHead {
         status: parts.status,
+        rares: Rares::of(&parts.headers),
         headers: parts.headers,
         length: Length::Nothing,
         spelling: Spelling::default(),
@@ -72,6 +74,7 @@ pub(super) fn response(
     };
     Ok(ResponseHead {
         status: parts.status,
+        rares: Rares::of(&headers),
         headers,
         length,
         spelling: Spelling::default(),

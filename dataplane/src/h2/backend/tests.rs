@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::http::message::{BackendEnd, Frame, Length, RequestHead, ResponseHead, Rest, Spelling};
+use crate::http::rare::Rares;
 
 #[derive(Debug)]
 struct Failure;
@@ -67,6 +68,7 @@ fn head(method: Method, path: &str, length: Length) -> RequestHead {
         uri: path.parse().unwrap(),
         version: Version::HTTP_11,
         headers: HeaderMap::from_iter([(http::header::HOST, "a.example".parse().unwrap())]),
+        rares: Rares::default(),
         length,
         spelling: Spelling::default(),
     }

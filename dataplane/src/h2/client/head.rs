@@ -6,6 +6,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{Request, Uri, Version};
 
 use crate::http::message::{Arrived, Length, RequestHead, Rest, Spelling};
+use crate::http::rare::Rares;
 use crate::http::refusal::Refusal;
 
 /// The request of which `request` is the head and which ends there or not.
@@ -23,6 +24,7 @@ pub(super) fn arrived(request: Request<()>, rest: Rest) -> Arrived {
         name_host(target.authority.as_ref(), &mut headers);
     }
     let head = RequestHead {
+        rares: Rares::of(&headers),
         method: parts.method,
         // Only CONNECT has none, which is refused.
         uri: target.path_and_query.map_or_else(Uri::default, Uri::from),

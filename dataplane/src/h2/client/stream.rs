@@ -186,6 +186,7 @@ fn response(head: ResponseHead, rest: Rest) -> Response<()> {
     let ResponseHead {
         status,
         headers,
+        rares: _,
         length,
         spelling: _,
     } = head;

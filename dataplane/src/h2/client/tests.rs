@@ -9,12 +9,14 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::http::message::{ClientEnd, Frame, Length, ResponseHead, Rest, Spelling};
+use crate::http::rare::Rares;
 use crate::http::refusal::Afterwards;
 
 fn answer(status: StatusCode, length: Length) -> ResponseHead {
     ResponseHead {
         status,
         headers: HeaderMap::new(),
+        rares: Rares::default(),
         length,
         spelling: Spelling::default(),
     }

@@ -20,13 +20,13 @@ pub(super) fn copied(
 ) -> Result<RequestHead, Refusal> {
     let mut head = original.clone();
     strip(&mut head);
-    add_forwarded(&mut head.headers, connection);
+    add_forwarded(&mut head, connection);
     apply_request_filters(&mut head, filters, prefix)?;
     Ok(head)
 }
 
 fn strip(head: &mut RequestHead) {
-    strip_request(&mut head.headers, Through::Nothing);
+    strip_request(head, Through::Nothing);
     head.headers.remove(header::EXPECT);
 }
 
