@@ -305,7 +305,7 @@ where
         return Telling::default(); // gone
     };
     let uid = object.metadata.uid.as_deref().unwrap_or_default();
-    let news = ledger.tell((key, uid), status, object.status.as_ref(), now);
+    let news = ledger.tell((key, uid), status, object.status.as_deref(), now);
     Telling {
         // Our own types; see `status::wanted::changes`.
         status: news.map(|news| serde_json::to_value(news).unwrap_or_default()),

@@ -50,7 +50,7 @@ pub struct GrpcRouteRule {
     pub backend_refs: Vec<BackendRef>,
     /// Sessions that stay with one backend.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub session_persistence: Option<SessionPersistence>,
+    pub session_persistence: Option<Box<SessionPersistence>>,
 }
 
 /// Conditions that hold together.

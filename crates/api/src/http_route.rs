@@ -56,13 +56,13 @@ pub struct HttpRouteRule {
     pub backend_refs: Vec<BackendRef>,
     /// How long it may take.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeouts: Option<HttpRouteTimeouts>,
+    pub timeouts: Option<Box<HttpRouteTimeouts>>,
     /// What is tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry: Option<HttpRouteRetry>,
+    pub retry: Option<Box<HttpRouteRetry>>,
     /// Sessions that stay with one backend.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub session_persistence: Option<SessionPersistence>,
+    pub session_persistence: Option<Box<SessionPersistence>>,
 }
 
 /// Conditions that hold together.

@@ -75,15 +75,18 @@ pub trait Spec:
 }
 
 /// An object of a Gateway API kind, or of our own kind: what it wants, and what was said about it.
+///
+/// Copies share what is large: thousands of routes are held as they were written, as they are
+/// numbered, and with what is said about them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(bound = "S: Spec")]
 pub struct Object<S: Spec> {
     /// Name, labels, generation.
     pub metadata: ObjectMeta,
     /// What the user wants.
-    pub spec: S,
+    pub spec: Arc<S>,
     /// What controllers said.
-    pub status: Option<S::Status>,
+    pub status: Option<Arc<S::Status>>,
 }
 
 impl<S: Spec> Object<S> {

@@ -116,7 +116,7 @@ impl Pipeline {
     fn add(&mut self, number: usize) {
         let mut route = self.original.clone();
         route.metadata.name = Some(format!("route-{number}"));
-        route.spec.hostnames = vec![host(number)];
+        Arc::make_mut(&mut route.spec).hostnames = vec![host(number)];
         self.objects.insert(route);
     }
 

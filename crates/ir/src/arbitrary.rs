@@ -16,7 +16,6 @@ use crate::hostname::HostPattern;
 use crate::ident::{BackendId, CertificateId, ListenerId, ObjectKey, RouteId, TrustBundleId};
 use crate::listener::{Listener, ListenerProtocol};
 use crate::route::{HttpRoute, L4Route, RouteKind, RouteOrigin};
-use crate::shared::SharedMap;
 use crate::snapshot::Snapshot;
 
 mod action;

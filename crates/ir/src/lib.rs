@@ -19,7 +19,6 @@ pub mod matcher;
 pub mod order;
 pub mod origin;
 pub mod route;
-pub mod shared;
 pub mod snapshot;
 pub mod tls;
 
@@ -29,6 +28,6 @@ pub use backend::{Backend, BackendProtocol, Endpoint, EndpointHost, WeightedBack
 pub use hostname::HostPattern;
 pub use ident::{BackendId, CertificateId, ListenerId, ObjectKey, RouteId, TrustBundleId, Version};
 pub use listener::{Listener, ListenerProtocol, PortKey, Transport};
+pub use portcullis_shared::{self as shared, SharedMap};
 pub use route::{Attachment, HttpRoute, HttpRule, L4Route, RouteHost, RouteOrigin};
-pub use shared::SharedMap;
 pub use snapshot::Snapshot;

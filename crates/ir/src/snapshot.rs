@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use portcullis_shared::SharedMap;
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
@@ -12,7 +13,6 @@ use crate::ident::{
 };
 use crate::listener::Listener;
 use crate::route::{HttpRoute, L4Route};
-use crate::shared::SharedMap;
 use crate::tls::{Certificate, TrustBundle};
 
 /// Everything one Gateway's data plane serves.

@@ -133,8 +133,9 @@ impl Originals {
     fn route(&self, case: &str, index: usize) -> HttpRoute {
         let mut route = (*self.route).clone();
         route.metadata.name = Some(format!("route-{index}"));
-        route.spec.hostnames = vec![format!("host-{index}.example.com")];
-        for rule in &mut route.spec.rules {
+        let spec = Arc::make_mut(&mut route.spec);
+        spec.hostnames = vec![format!("host-{index}.example.com")];
+        for rule in &mut spec.rules {
             for backend in &mut rule.backend_refs {
                 backend.name = format!("service-{index}");
             }
@@ -143,7 +144,7 @@ impl Originals {
             route.metadata.namespace = Some(format!("apart-{index}"));
         }
         if case == "sets" {
-            for parent in &mut route.spec.parent_refs {
+            for parent in &mut spec.parent_refs {
                 parent.kind = Some("ListenerSet".to_owned());
                 parent.name = format!("set-{index}");
             }
@@ -169,7 +170,7 @@ impl Originals {
         if case == "grants" {
             let mut grant = (*self.grant).clone();
             grant.metadata.name = Some(format!("grant-{index}"));
-            for from in &mut grant.spec.from {
+            for from in &mut Arc::make_mut(&mut grant.spec).from {
                 from.namespace = format!("apart-{index}");
             }
             objects.insert(grant);
@@ -177,7 +178,7 @@ impl Originals {
         if case == "sets" {
             let mut set = (*self.set).clone();
             set.metadata.name = Some(format!("set-{index}"));
-            for listener in &mut set.spec.listeners {
+            for listener in &mut Arc::make_mut(&mut set.spec).listeners {
                 listener.hostname = Some(format!("host-{index}.example.com"));
             }
             objects.insert(set);
@@ -305,10 +306,8 @@ fn main() {
     timing.time("one changed route", &mut objects, |objects, round| {
         let mut route = originals.route(&case, count / 2);
         route.metadata.generation = Some(2);
-        route
-            .spec
-            .hostnames
-            .push(format!("new-{round}.example.com"));
+        let hostnames = &mut Arc::make_mut(&mut route.spec).hostnames;
+        hostnames.push(format!("new-{round}.example.com"));
         objects.insert(route);
     });
     timing.time("one EndpointSlice", &mut objects, |objects, round| {

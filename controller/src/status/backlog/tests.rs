@@ -13,7 +13,7 @@ fn shown(version: u32, status: &Value) -> AnyObject {
 }
 
 fn shown_of(uid: &str, version: u32, status: &Value) -> AnyObject {
-    let status: Option<RouteStatus> = serde_json::from_value(status.clone()).unwrap();
+    let status: Option<Arc<RouteStatus>> = serde_json::from_value(status.clone()).unwrap();
     let metadata = ObjectMeta {
         name: Some("web".to_owned()),
         namespace: Some("default".to_owned()),

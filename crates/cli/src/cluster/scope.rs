@@ -128,9 +128,8 @@ fn with_our_status(object: AnyObject, controller: &str) -> AnyObject {
     {
         let mut route = route.clone();
         if let Some(status) = &mut route.status {
-            status
-                .parents
-                .retain(|parent| parent.controller_name == controller);
+            let parents = &mut Arc::make_mut(status).parents;
+            parents.retain(|parent| parent.controller_name == controller);
         }
         Arc::new(route)
     }
@@ -144,7 +143,7 @@ fn with_our_status(object: AnyObject, controller: &str) -> AnyObject {
             let mut policy = BackendTlsPolicy::clone(&policy);
             if let Some(status) = &mut policy.status {
                 let is_own = |entry: &PolicyAncestorStatus| entry.controller_name == controller;
-                status.ancestors.retain(is_own);
+                Arc::make_mut(status).ancestors.retain(is_own);
             }
             policy.into()
         }

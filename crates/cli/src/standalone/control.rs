@@ -338,7 +338,7 @@ fn imply_class(objects: &mut Objects) {
         };
         objects.insert(GatewayClass {
             metadata,
-            spec,
+            spec: Arc::new(spec),
             status: None,
         });
     }

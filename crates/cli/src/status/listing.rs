@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use portcullis_api::meta::{Object, Spec, Time};
 use portcullis_api::{ObjectChange, ObjectKey, Objects};
+use portcullis_ir::shared::Alike;
 use portcullis_translate::status::{Conditioned, carry_transition_times};
 use portcullis_translate::{StatusMap, Statuses};
 
@@ -157,10 +158,15 @@ impl Update<'_> {
             .map(|change| &change.key)
             .chain(of_statuses.map(|change| change.key))
             .collect();
+        // What is said of a thousand routes is mostly the same.
+        let mut alike = Alike::default();
         let news = dirty.into_iter().filter_map(|key| {
             let old = shown.get(key);
             let new = match (objects.get(key), statuses.get(key)) {
-                (Some(object), Some(status)) => Some(self.with_status(object, status, old)),
+                (Some(object), Some(status)) => {
+                    let status = alike.share(self.timed::<S>(status, old));
+                    Some(self.with_status(object, status, old))
+                }
                 _ => None,
             };
             (new.as_ref() != old).then(|| (key.clone(), new))
@@ -168,18 +174,23 @@ impl Update<'_> {
         news.collect()
     }
 
-    fn with_status<S: Spec>(
-        &self,
-        object: &Object<S>,
-        status: &S::Status,
-        old: Option<&Arc<Object<S>>>,
-    ) -> Arc<Object<S>>
+    /// A status with the times of its transitions.
+    fn timed<S: Spec>(&self, status: &S::Status, old: Option<&Arc<Object<S>>>) -> S::Status
     where
         S::Status: Conditioned,
     {
         let mut status = status.clone();
-        let old_status = old.and_then(|old| old.status.as_ref());
-        carry_transition_times(old_status, &mut status, self.now);
+        let before = old.and_then(|old| old.status.as_deref());
+        carry_transition_times(before, &mut status, self.now);
+        status
+    }
+
+    fn with_status<S: Spec>(
+        &self,
+        object: &Object<S>,
+        status: Arc<S::Status>,
+        old: Option<&Arc<Object<S>>>,
+    ) -> Arc<Object<S>> {
         let mut metadata = object.metadata.clone();
         if metadata.creation_timestamp.is_none() {
             let first_seen = old.and_then(|old| old.metadata.creation_timestamp.clone());
@@ -187,7 +198,7 @@ impl Update<'_> {
         }
         Arc::new(Object {
             metadata,
-            spec: object.spec.clone(),
+            spec: Arc::clone(&object.spec),
             status: Some(status),
         })
     }

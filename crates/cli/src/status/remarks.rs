@@ -73,17 +73,17 @@ pub(crate) fn remarks(object: &AnyObject) -> Vec<Remark> {
     let own = object.metadata().namespace.as_deref().unwrap_or_default();
     match object {
         AnyObject::GatewayClass(class) => {
-            whole(class.status.as_ref().map(|status| &status.conditions))
+            whole(class.status.as_deref().map(|status| &status.conditions))
         }
         AnyObject::Gateway(gateway) => {
-            let mut all = whole(gateway.status.as_ref().map(|status| &status.conditions));
+            let mut all = whole(gateway.status.as_deref().map(|status| &status.conditions));
             all.extend(listeners(
                 gateway.status.iter().flat_map(|status| &status.listeners),
             ));
             all
         }
         AnyObject::ListenerSet(set) => {
-            let mut all = whole(set.status.as_ref().map(|status| &status.conditions));
+            let mut all = whole(set.status.as_deref().map(|status| &status.conditions));
             all.extend(listeners(
                 set.status.iter().flat_map(|status| &status.listeners),
             ));
@@ -103,11 +103,11 @@ pub(crate) fn remarks(object: &AnyObject) -> Vec<Remark> {
 /// The status of a route of any kind.
 pub(crate) fn route_status(object: &AnyObject) -> Option<&RouteStatus> {
     match object {
-        AnyObject::HttpRoute(route) => route.status.as_ref(),
-        AnyObject::GrpcRoute(route) => route.status.as_ref(),
-        AnyObject::TlsRoute(route) => route.status.as_ref(),
-        AnyObject::TcpRoute(route) => route.status.as_ref(),
-        AnyObject::UdpRoute(route) => route.status.as_ref(),
+        AnyObject::HttpRoute(route) => route.status.as_deref(),
+        AnyObject::GrpcRoute(route) => route.status.as_deref(),
+        AnyObject::TlsRoute(route) => route.status.as_deref(),
+        AnyObject::TcpRoute(route) => route.status.as_deref(),
+        AnyObject::UdpRoute(route) => route.status.as_deref(),
         _ => None,
     }
 }

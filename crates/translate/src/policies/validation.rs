@@ -41,7 +41,7 @@ pub(crate) fn read(world: &World<'_>, key: &ObjectKey, policy: &BackendTlsPolicy
         target_refs: _,
         validation,
         options,
-    } = &policy.spec;
+    } = &*policy.spec;
     let mut reading = Reading {
         tls: Err(invalid("")),
         bundles: Bundles::new(),

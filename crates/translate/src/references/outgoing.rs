@@ -102,7 +102,7 @@ impl<'a, S: RouteSpec> From<&'a Object<S>> for AnyRoute<'a> {
         Self {
             metadata: &route.metadata,
             parent_refs: route.spec.parent_refs(),
-            status: route.status.as_ref(),
+            status: route.status.as_deref(),
         }
     }
 }

@@ -173,13 +173,13 @@ fn statuses_are_read_only_to_take_back_what_we_said() {
         let route = &all.http_routes[&ObjectKey::new("apps", name)];
         let mut said = HttpRoute::clone(route);
         said.metadata.resource_version = Some("2".to_owned());
-        said.status = Some(RouteStatus {
-            parents: vec![RouteParentStatus {
-                parent_ref: ParentReference::default(),
-                controller_name: OURS.to_owned(),
-                conditions: Vec::new(),
-            }],
-        });
+        let entry = RouteParentStatus {
+            parent_ref: ParentReference::default(),
+            controller_name: OURS.to_owned(),
+            conditions: Vec::new(),
+        };
+        let parents = vec![entry];
+        said.status = Some(Arc::new(RouteStatus { parents }));
         (AnyObject::HttpRoute(Arc::clone(route)), said.into())
     };
     let (before, after) = with_status("web");

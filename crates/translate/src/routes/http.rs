@@ -185,7 +185,7 @@ impl<'a> RuleLowering<'_, 'a> {
 
     fn actions(&mut self, rule: &HttpRouteRule, matches: &[HttpMatch]) -> Result<Actions, Problem> {
         let filters = self.dispatch().filters(&rule.filters, matches)?;
-        let timeouts = self.timeouts(rule.timeouts.as_ref())?;
+        let timeouts = self.timeouts(rule.timeouts.as_deref())?;
         let retry = (rule.retry.as_ref())
             .map(|retry| self.retry(retry, timeouts))
             .transpose()?;

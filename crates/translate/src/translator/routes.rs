@@ -1,9 +1,10 @@
 //! What became of every route.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use portcullis_api::ObjectKey;
+use portcullis_api::status::RouteStatus;
+use portcullis_ir::shared::Alike;
 use portcullis_ir::{BackendId, RouteId};
 
 use super::put;
@@ -17,6 +18,8 @@ use crate::routes::{PlacedRoute, Placement, RouteKey, Stay, Work, place};
 pub(super) struct Routes {
     readers: Readers<RouteKey>,
     stays: BTreeMap<RouteKey, Vec<Stay>>,
+    /// What is said of routes is mostly the same.
+    said: Alike<RouteStatus>,
 }
 
 /// What routes that were placed again changed on Gateways.
@@ -70,7 +73,8 @@ impl Routes {
         let Some(said) = statuses.routes_mut(route.kind) else {
             return;
         };
-        put(said, &route.key, status.map(Arc::new));
+        let status = status.map(|status| self.said.share(status));
+        put(said, &route.key, status);
         let before = self.stays.remove(&route).unwrap_or_default();
         for stay in before {
             moves.leave(stay);

@@ -1,4 +1,6 @@
-use portcullis_api::gateway::{Gateway, GatewaySpec, GatewayStatus};
+use std::sync::Arc;
+
+use portcullis_api::gateway::{Gateway, GatewayStatus};
 use portcullis_api::meta::ObjectMeta;
 use portcullis_api::status::{
     Condition, ConditionReason, ConditionStatus, ConditionType, ListenerStatus,
@@ -40,8 +42,8 @@ fn gateway(
     };
     let gateway = Gateway {
         metadata,
-        spec: GatewaySpec::default(),
-        status: Some(status),
+        spec: Arc::default(),
+        status: Some(Arc::new(status)),
     };
     std::iter::once(gateway.into()).collect()
 }
