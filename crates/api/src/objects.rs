@@ -4,9 +4,10 @@ mod changes;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+use portcullis_shared::SharedMap;
 
 pub use self::changes::ObjectChange;
 use crate::backend_tls::BackendTlsPolicy;
@@ -46,6 +47,14 @@ macro_rules! kinds {
                 }
             }
 
+            /// Whether it is the same object in memory.
+            pub fn is(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$kind(object), Self::$kind(other)) => Arc::ptr_eq(object, other),)+
+                    _ => false,
+                }
+            }
+
             /// Its metadata.
             pub fn metadata(&self) -> &ObjectMeta {
                 match self {
@@ -71,14 +80,14 @@ macro_rules! kinds {
         )+
 
         /// All objects, by kind and key, in a fixed order. Cluster-scoped kinds have keys with an
-        /// empty namespace.
+        /// empty namespace. Copies share what they have in common.
         ///
         /// Prints as kinds and keys: what a Secret holds must not get into a log.
         #[derive(Clone, Default, PartialEq)]
         pub struct Objects {
             $(
                 #[doc = concat!("Every ", stringify!($kind), ".")]
-                pub $field: BTreeMap<ObjectKey, Arc<$kind>>,
+                pub $field: SharedMap<ObjectKey, Arc<$kind>>,
             )+
         }
 
@@ -86,7 +95,11 @@ macro_rules! kinds {
             /// Puts an object in; returns the one it replaces.
             pub fn insert(&mut self, object: impl Into<AnyObject>) -> Option<AnyObject> {
                 let object = object.into();
-                let key = object.key();
+                self.insert_at(object.key(), object)
+            }
+
+            /// Puts an object in under its key, which the caller has.
+            pub fn insert_at(&mut self, key: ObjectKey, object: AnyObject) -> Option<AnyObject> {
                 match object {
                     $(AnyObject::$kind(object) => {
                         self.$field.insert(key, object).map(AnyObject::$kind)
@@ -116,17 +129,23 @@ macro_rules! kinds {
 
             /// Makes this store what `wanted` is, and says what changed, by kind, then by key.
             ///
-            /// Costs a look at a pointer for each object that is the same in memory as before: who
-            /// keeps a store of what it has seen learns from it what is new.
+            /// An object is taken to be the same if it is the same in memory. Who keeps a store of
+            /// what it has seen learns what is new, at a cost that goes with what is new.
             pub fn follow(&mut self, wanted: &Self) -> Vec<ObjectChange> {
+                let changes = wanted.changes_since(self);
+                self.clone_from(wanted);
+                changes
+            }
+
+            /// What changed since `before`, by kind, then by key; see [`Objects::follow`].
+            pub fn changes_since(&self, before: &Self) -> Vec<ObjectChange> {
                 let mut changes = Vec::new();
-                $(changes::follow(
-                    &mut self.$field,
-                    &wanted.$field,
+                $(changes.extend(changes::between(
+                    &before.$field,
+                    &self.$field,
                     Kind::$kind,
                     AnyObject::$kind,
-                    &mut changes,
-                );)+
+                ));)+
                 changes
             }
 

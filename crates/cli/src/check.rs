@@ -1,12 +1,12 @@
 //! `portcullis check`: what a gateway would make of folders.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use portcullis_api::status::ConditionType;
 use portcullis_api::{AnyObject, Objects};
 use portcullis_folder::watch::BeingWritten;
-use portcullis_folder::{Contents, Finding, LineColumn, Origin, Scanner, Severity, Shelf};
+use portcullis_folder::{Contents, Finding, LineColumn, Origins, Scanner, Severity, Shelf};
 use serde_json::{Value, json};
 
 use crate::args::CheckOutput;
@@ -61,8 +61,6 @@ fn findings(contents: Contents) -> (usize, BTreeSet<Finding>) {
     }
     (count, all)
 }
-
-type Origins = BTreeMap<(portcullis_api::Kind, portcullis_api::ObjectKey), Origin>;
 
 /// A finding for each condition that is not as it should be, and would not be better while serving.
 fn conditions(listing: &Objects, origins: &Origins) -> Vec<Finding> {

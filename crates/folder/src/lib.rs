@@ -15,4 +15,4 @@ pub mod watch;
 
 pub use finding::{Finding, LineColumn, Severity};
 pub use scan::{Roots, Scanner, Sight};
-pub use shelf::{Contents, Origin, Shelf};
+pub use shelf::{Contents, Origin, Origins, Shelf};

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portcullis_api::{Kind, ObjectKey, Objects};
+use portcullis_shared::SharedMap;
 
 use self::assembly::{Assembly, Outcome, Presence};
 use self::file::{Extent, File};
@@ -52,13 +53,16 @@ struct Mounted {
     file: File,
 }
 
-/// Everything that is in force.
+/// Where each object was written.
+pub type Origins = SharedMap<(Kind, ObjectKey), Origin>;
+
+/// Everything that is in force. Shares with the contents before what did not change.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
     /// The objects.
     pub objects: Objects,
     /// Where each was written.
-    pub origins: BTreeMap<(Kind, ObjectKey), Origin>,
+    pub origins: Origins,
     /// What is to be said, by file.
     pub findings: BTreeSet<Finding>,
     /// Files and folders of which an earlier version is in force, and how many objects that keeps.

@@ -12,6 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::Index;
 use std::slice;
 use std::sync::{Arc, OnceLock};
 
@@ -112,9 +113,14 @@ impl<K, V> SharedMap<K, V> {
 impl<K: Ord, V> SharedMap<K, V> {
     /// The value under a key.
     pub fn get(&self, key: &K) -> Option<&V> {
+        self.get_key_value(key).map(|(_, value)| value)
+    }
+
+    /// The value under a key, with the key as it is kept.
+    pub fn get_key_value(&self, key: &K) -> Option<(&K, &V)> {
         let Place { chunk, entry } = self.locate(key);
-        let (_, value) = self.chunks.get(chunk)?.entries.get(entry.ok()?)?;
-        Some(value)
+        let (key, value) = self.chunks.get(chunk)?.entries.get(entry.ok()?)?;
+        Some((key, value))
     }
 
     /// Whether there is a value under a key.
@@ -128,7 +134,17 @@ impl<K: Ord, V> SharedMap<K, V> {
     where
         V: PartialEq,
     {
-        Changes::new(&before.chunks, &self.chunks)
+        self.replacements_since(before, PartialEq::eq)
+    }
+
+    /// As [`SharedMap::changes_since`], where the caller says which values are the same: those at
+    /// one place in memory, say, when looking inside takes long.
+    pub fn replacements_since<'a>(
+        &'a self,
+        before: &'a Self,
+        is_same: fn(&V, &V) -> bool,
+    ) -> Changes<'a, K, V> {
+        Changes::new(&before.chunks, &self.chunks, is_same)
     }
 
     fn locate(&self, key: &K) -> Place {
@@ -288,6 +304,18 @@ impl<K: Ord + Clone, V: Clone> Extend<(K, V)> for SharedMap<K, V> {
         for (key, value) in entries {
             self.insert(key, value);
         }
+    }
+}
+
+impl<K: Ord, V> Index<&K> for SharedMap<K, V> {
+    type Output = V;
+
+    #[expect(
+        clippy::expect_used,
+        reason = "what indexing does; `get` is for who does not know"
+    )]
+    fn index(&self, key: &K) -> &V {
+        self.get(key).expect("no entry for the key")
     }
 }
 

@@ -1,6 +1,7 @@
 //! What pieces of a translation have looked at, so that it is known which to work out again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use portcullis_api::{Kind, ObjectKey};
 use portcullis_ir::BackendId;
@@ -32,8 +33,8 @@ pub(crate) enum Fact {
 /// Which pieces have looked at what.
 #[derive(Debug)]
 pub(crate) struct Readers<P> {
-    facts: BTreeMap<P, Vec<Fact>>,
-    pieces: BTreeMap<Fact, Pieces<P>>,
+    facts: BTreeMap<P, Box<[Arc<Fact>]>>,
+    pieces: BTreeMap<Arc<Fact>, Pieces<P>>,
 }
 
 /// A set of pieces. Most facts are looked at by one, and there are many facts: a few are a list in
@@ -103,17 +104,17 @@ impl<P> Default for Readers<P> {
 impl<P: Clone + Ord> Readers<P> {
     /// A piece has looked at these facts, and at nothing else any more. Answers the facts that no
     /// piece looks at since.
-    pub(crate) fn record(&mut self, piece: &P, asked: BTreeSet<Fact>) -> Vec<Fact> {
+    pub(crate) fn record(&mut self, piece: &P, asked: BTreeSet<Fact>) -> Vec<Arc<Fact>> {
         if self
             .facts
             .get(piece)
-            .is_some_and(|facts| facts.iter().eq(&asked))
+            .is_some_and(|facts| facts.iter().map(|fact| &**fact).eq(&asked))
         {
             return Vec::new();
         }
         let before = self.facts.remove(piece).unwrap_or_default();
-        let mut facts: Vec<Fact> = Vec::with_capacity(asked.len());
-        facts.extend(asked.into_iter().map(|fact| self.add(fact, piece)));
+        let facts = asked.into_iter().map(|fact| self.add(fact, piece));
+        let facts: Box<[Arc<Fact>]> = facts.collect();
         let orphans = before
             .into_iter()
             .filter(|fact| facts.binary_search(fact).is_err() && self.take(fact, piece))
@@ -135,13 +136,13 @@ impl<P: Clone + Ord> Readers<P> {
         self.pieces.contains_key(fact)
     }
 
-    /// Answers the fact as it is kept, so that all who look at it share its text.
-    fn add(&mut self, fact: Fact, piece: &P) -> Fact {
+    /// Answers the fact as it is kept, so that all who look at it share it.
+    fn add(&mut self, fact: Fact, piece: &P) -> Arc<Fact> {
         let fact = match self.pieces.get_key_value(&fact) {
-            Some((known, _)) => known.clone(),
-            None => fact,
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::new(fact),
         };
-        let pieces = self.pieces.entry(fact.clone()).or_default();
+        let pieces = self.pieces.entry(Arc::clone(&fact)).or_default();
         pieces.insert(piece.clone());
         fact
     }

@@ -10,6 +10,7 @@ use portcullis_api::{
     AnyObject, BackendTlsPolicy, GatewayClass, GatewayParameters, Kind, ListenerSet, ObjectChange,
     ObjectKey, ObjectMeta, Objects,
 };
+use portcullis_ir::SharedMap;
 use portcullis_ir::tls::TrustBundle;
 
 use crate::facts::Fact;
@@ -201,7 +202,7 @@ impl<'a> World<'a> {
     fn find<T>(
         &self,
         kind: Kind,
-        all: &'a BTreeMap<ObjectKey, Arc<T>>,
+        all: &'a SharedMap<ObjectKey, Arc<T>>,
         key: &ObjectKey,
     ) -> Option<&'a Arc<T>> {
         let found = all.get_key_value(key);

@@ -169,7 +169,7 @@ fn with_class(mut objects: Objects, class: Class) -> Objects {
         Class::Refused => of(CONTROLLER, reference),
         Class::Gone => String::new(),
     };
-    objects.gateway_classes.clear();
+    objects.gateway_classes = SharedMap::new();
     objects.extend(read_unchecked(&text));
     objects
 }

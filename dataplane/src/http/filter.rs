@@ -31,8 +31,8 @@ pub use rewrite::Rewrite;
 pub struct Filters {
     request_headers: HeaderEdits,
     response_headers: HeaderEdits,
-    redirect: Option<Redirect>,
-    rewrite: Option<Rewrite>,
+    redirect: Option<Box<Redirect>>,
+    rewrite: Option<Box<Rewrite>>,
     cors: Option<Arc<Cors>>,
 }
 
@@ -54,7 +54,7 @@ impl Filters {
                 Filter::Redirect(redirect) => {
                     filters
                         .redirect
-                        .get_or_insert_with(|| Redirect::compile(redirect));
+                        .get_or_insert_with(|| Box::new(Redirect::compile(redirect)));
                 }
                 Filter::Rewrite(rewrite) => {
                     filters
@@ -77,7 +77,7 @@ impl Filters {
 
     /// The redirect to answer with instead of asking a backend.
     pub fn redirect(&self) -> Option<&Redirect> {
-        self.redirect.as_ref()
+        self.redirect.as_deref()
     }
 
     /// Which pages of other origins may read answers.
@@ -87,7 +87,7 @@ impl Filters {
 
     /// What the backend sees instead of the request's path and Host.
     pub fn rewrite(&self) -> Option<&Rewrite> {
-        self.rewrite.as_ref()
+        self.rewrite.as_deref()
     }
 
     /// Edits of the request's headers; empty when there are none.

@@ -42,7 +42,7 @@ pub(crate) struct Action {
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Option<Arc<Policy>>,
     /// The answer; no backend is asked.
-    pub(crate) redirect: Option<Redirect>,
+    pub(crate) redirect: Option<Box<Redirect>>,
     /// Which pages of other origins may read answers. Preflights are answered by it, and no backend
     /// is asked.
     pub(crate) cors: Option<Arc<Cors>>,
@@ -100,7 +100,7 @@ impl Attach for Carrier<'_> {
             spot: Spot::of_rule(self.gateway, site, self.metrics),
             timeouts: site.rule.timeouts,
             retry: site.rule.retry.as_ref().map(Policy::new).map(Arc::new),
-            redirect: before_backend.redirect().cloned(),
+            redirect: before_backend.redirect().cloned().map(Box::new),
             cors: before_backend.cors().cloned(),
         }
     }

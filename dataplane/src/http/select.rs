@@ -120,7 +120,7 @@ fn dispatch(
         redirect,
         cors,
     } = &rule.attached;
-    if let Some(choice) = answer(redirect.as_ref(), cors.as_ref(), request, facts, spot) {
+    if let Some(choice) = answer(redirect.as_deref(), cors.as_ref(), request, facts, spot) {
         return choice;
     }
     match rule.backends.pick() {

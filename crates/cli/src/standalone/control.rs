@@ -12,7 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use portcullis_api::gateway::{GatewayClass, GatewayClassSpec};
 use portcullis_api::meta::{ObjectMeta, Time};
@@ -325,8 +325,7 @@ impl Control {
 
 /// On a cluster the installation brings the GatewayClass.
 fn imply_class(objects: &mut Objects) {
-    let key = ObjectKey::new("", CLASS);
-    if !objects.gateway_classes.contains_key(&key) {
+    static IMPLIED: LazyLock<Arc<GatewayClass>> = LazyLock::new(|| {
         let metadata = ObjectMeta {
             name: Some(CLASS.to_owned()),
             generation: Some(1),
@@ -336,10 +335,16 @@ fn imply_class(objects: &mut Objects) {
             controller_name: CONTROLLER.to_owned(),
             ..GatewayClassSpec::default()
         };
-        objects.insert(GatewayClass {
+        Arc::new(GatewayClass {
             metadata,
             spec: Arc::new(spec),
             status: None,
-        });
+        })
+    });
+    let key = ObjectKey::new("", CLASS);
+    if !objects.gateway_classes.contains_key(&key) {
+        // The same each time: another one in memory would be a change.
+        let class = Arc::clone(&IMPLIED);
+        objects.gateway_classes.insert(key, class);
     }
 }

@@ -1,9 +1,8 @@
 //! What changed between two listings, in one line each.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use portcullis_api::{AnyObject, Kind, ObjectKey, Objects};
+use portcullis_api::{AnyObject, Kind, ObjectChange, ObjectKey, Objects};
 
 use super::remarks::{Remark, Verdict, remarks};
 
@@ -31,49 +30,29 @@ impl fmt::Display for Change {
 
 /// What to tell after a change from `old` to `new`.
 pub(crate) fn changes(old: &Objects, new: &Objects) -> Vec<Change> {
-    let (old, new) = (by_name(old), by_name(new));
-    let mut changes = Vec::new();
-    for (name, object) in &new {
-        let before = old.get(name);
-        if before.is_some_and(|before| is_same(before, object)) {
-            continue;
-        }
-        let (kind, key) = name;
+    let (mut changes, mut deletions) = (Vec::new(), Vec::new());
+    for changed in new.changes_since(old) {
+        let ObjectChange {
+            kind,
+            key,
+            before,
+            after,
+        } = changed;
         let change = |(verdict, sentence)| Change {
-            kind: *kind,
+            kind,
             key: key.clone(),
             verdict,
             sentence,
         };
-        changes.extend(object_changes(before, object).into_iter().map(change));
+        if let Some(object) = after {
+            let news = object_changes(before.as_ref(), &object);
+            changes.extend(news.into_iter().map(change));
+        } else {
+            deletions.push(change((Verdict::Good, "deleted".to_owned())));
+        }
     }
-    let gone = old.keys().filter(|name| !new.contains_key(*name));
-    changes.extend(gone.map(|(kind, key)| Change {
-        kind: *kind,
-        key: key.clone(),
-        verdict: Verdict::Good,
-        sentence: "deleted".to_owned(),
-    }));
+    changes.extend(deletions);
     changes
-}
-
-type Named = BTreeMap<(Kind, ObjectKey), AnyObject>;
-
-fn by_name(objects: &Objects) -> Named {
-    objects
-        .iter()
-        .map(|object| ((object.kind(), object.key()), object))
-        .collect()
-}
-
-/// Cheap, and right where it says yes: unchanged objects share their memory.
-fn is_same(a: &AnyObject, b: &AnyObject) -> bool {
-    use std::sync::Arc;
-    match (a, b) {
-        (AnyObject::HttpRoute(a), AnyObject::HttpRoute(b)) => Arc::ptr_eq(a, b),
-        (AnyObject::GrpcRoute(a), AnyObject::GrpcRoute(b)) => Arc::ptr_eq(a, b),
-        _ => false,
-    }
 }
 
 fn object_changes(before: Option<&AnyObject>, object: &AnyObject) -> Vec<(Verdict, String)> {

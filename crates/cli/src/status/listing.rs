@@ -1,15 +1,15 @@
 //! Objects with what is said about them, as the API server would hold them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portcullis_api::meta::{Object, Spec, Time};
 use portcullis_api::{ObjectChange, ObjectKey, Objects};
-use portcullis_ir::shared::Alike;
+use portcullis_ir::shared::{Alike, SharedMap};
 use portcullis_translate::status::{Conditioned, carry_transition_times};
 use portcullis_translate::{StatusMap, Statuses};
 
-type Map<S> = BTreeMap<ObjectKey, Arc<Object<S>>>;
+type Map<S> = SharedMap<ObjectKey, Arc<Object<S>>>;
 
 /// The objects that have a status, with it; brought up to date at a cost that goes with what
 /// changed.

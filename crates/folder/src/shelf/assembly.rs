@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis_api::{Kind, ObjectKey};
+use portcullis_api::{Kind, ObjectKey, Objects};
 
 use super::file::{File, Placed};
 use super::generations::Generations;
-use super::{Contents, Origin};
+use super::{Contents, Origin, Origins};
 use crate::finding::{Finding, LineColumn, Severity};
 
 type Name = (Kind, ObjectKey);
@@ -20,8 +20,8 @@ type Name = (Kind, ObjectKey);
 /// What an assembly leaves for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// The file that each object in force is from.
-    owners: BTreeMap<Name, Arc<Path>>,
+    objects: Objects,
+    origins: Origins,
     /// Objects that were read, but are in force from another file.
     refused: BTreeSet<(Name, PathBuf)>,
     /// Objects that were kept in one file until they were read in another.
@@ -68,7 +68,11 @@ impl<'a> Assembly<'a> {
             before,
             paths: BTreeMap::new(),
             claims: BTreeMap::new(),
-            contents: Contents::default(),
+            contents: Contents {
+                objects: before.objects.clone(),
+                origins: before.origins.clone(),
+                ..Contents::default()
+            },
             outcome: Outcome::default(),
         }
     }
@@ -95,19 +99,29 @@ impl<'a> Assembly<'a> {
 
     pub(super) fn finish(mut self, generations: &mut Generations) -> (Contents, Outcome) {
         generations.begin();
-        for (name, claims) in std::mem::take(&mut self.claims) {
+        let claims = std::mem::take(&mut self.claims);
+        for name in self.before.origins.keys() {
+            if !claims.contains_key(name) {
+                let (kind, key) = name;
+                self.contents.objects.remove(*kind, key);
+                self.contents.origins.remove(name);
+            }
+        }
+        for (name, claims) in claims {
             if let Some(chosen) = self.choose(name, &claims) {
-                self.settle(name.clone(), chosen, &claims, generations);
+                self.settle(name, chosen, &claims, generations);
             }
         }
         generations.end();
+        self.outcome.objects = self.contents.objects.clone();
+        self.outcome.origins = self.contents.origins.clone();
         (self.contents, self.outcome)
     }
 
     /// Whose object is in force.
     fn choose(&self, name: &Name, claims: &[Claim<'a>]) -> Option<Claim<'a>> {
-        let owner = self.before.owners.get(name);
-        let is_owner = |claim: &&Claim<'_>| owner.is_some_and(|path| **path == *claim.path);
+        let origin = self.before.origins.get(name);
+        let is_owner = |claim: &&Claim<'_>| origin.is_some_and(|it| *it.path == *claim.path);
         let is_read = |claim: &&Claim<'_>| claim.standing == Standing::Read;
         let is_new = |claim: &&Claim<'_>| {
             is_read(claim)
@@ -130,7 +144,7 @@ impl<'a> Assembly<'a> {
 
     fn settle(
         &mut self,
-        name: Name,
+        name: &Name,
         chosen: Claim<'a>,
         claims: &[Claim<'a>],
         generations: &mut Generations,
@@ -138,7 +152,7 @@ impl<'a> Assembly<'a> {
         for claim in claims {
             let is_chosen = std::ptr::eq(claim.placed, chosen.placed);
             if claim.standing == Standing::Read && !is_chosen {
-                let finding = duplicate(&name, chosen, claim);
+                let finding = duplicate(name, chosen, claim);
                 self.contents.findings.insert(finding);
                 if claim.path != chosen.path {
                     let refused = (name.clone(), claim.path.to_owned());
@@ -159,16 +173,21 @@ impl<'a> Assembly<'a> {
             }
             Standing::Read => {}
         }
-        let object = generations.number(&name, chosen.placed);
-        self.contents.objects.insert(object);
+        let (kind, key) = name;
+        let object = generations.number(name, chosen.placed);
+        let Contents {
+            objects, origins, ..
+        } = &mut self.contents;
+        if !(objects.find(*kind, key)).is_some_and(|known| known.is(&object)) {
+            objects.insert_at(key.clone(), object);
+        }
         let origin = Origin {
             path: (self.paths.get(chosen.path).cloned()).unwrap_or_else(|| chosen.path.into()),
             line: chosen.placed.line,
         };
-        self.outcome
-            .owners
-            .insert(name.clone(), Arc::clone(&origin.path));
-        self.contents.origins.insert(name, origin);
+        if origins.get(name) != Some(&origin) {
+            origins.insert(name.clone(), origin);
+        }
     }
 }
 

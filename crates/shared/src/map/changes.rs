@@ -21,21 +21,24 @@ pub struct Change<'a, K, V> {
 pub struct Changes<'a, K, V> {
     before: Cursor<'a, K, V>,
     after: Cursor<'a, K, V>,
+    is_same: fn(&V, &V) -> bool,
 }
 
 impl<'a, K, V> Changes<'a, K, V> {
     pub(super) fn new(
         before: &'a Arc<Vec<Arc<Chunk<K, V>>>>,
         after: &'a Arc<Vec<Arc<Chunk<K, V>>>>,
+        is_same: fn(&V, &V) -> bool,
     ) -> Self {
-        let is_same = Arc::ptr_eq(before, after);
+        let is_copy = Arc::ptr_eq(before, after);
         let cursor = |chunks: &'a [Arc<Chunk<K, V>>]| Cursor {
-            chunks: if is_same { &[] } else { chunks },
+            chunks: if is_copy { &[] } else { chunks },
             entry: 0,
         };
         Self {
             before: cursor(before),
             after: cursor(after),
+            is_same,
         }
     }
 
@@ -54,7 +57,7 @@ impl<'a, K, V> Changes<'a, K, V> {
     }
 }
 
-impl<'a, K: Ord, V: PartialEq> Iterator for Changes<'a, K, V> {
+impl<'a, K: Ord, V> Iterator for Changes<'a, K, V> {
     type Item = Change<'a, K, V>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -77,7 +80,11 @@ impl<'a, K: Ord, V: PartialEq> Iterator for Changes<'a, K, V> {
             let after = after.filter(|_| order.is_ge());
             let key = before.or(after).map(|(key, _)| key)?;
             let (before, after) = (before.map(|(_, v)| v), after.map(|(_, v)| v));
-            if before != after {
+            let is_same = match (before, after) {
+                (Some(before), Some(after)) => (self.is_same)(before, after),
+                _ => false,
+            };
+            if !is_same {
                 return Some(Change { key, before, after });
             }
         }

@@ -53,7 +53,7 @@ impl Routes {
             self.move_one(route, placement, &mut moves, statuses);
         }
         for orphan in orphans {
-            if let Fact::Backend(id) = &orphan
+            if let Fact::Backend(id) = &*orphan
                 && !self.readers.look_at(&orphan)
             {
                 work.backends.forget(id);
