@@ -151,10 +151,7 @@ impl Desk {
                 }
                 (Some(status), Some(live)) => {
                     self.withheld.remove(&subject);
-                    orders.push(Order::Want {
-                        live,
-                        status: Arc::new(status),
-                    });
+                    orders.push(Order::Want { live, status });
                 }
                 _ => orders.push(self.forget(subject)),
             }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_api::AnyObject;
+use portcullis_shared::Alike;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -73,8 +74,8 @@ pub enum Outcome {
 #[derive(Debug)]
 struct Item {
     /// What is to be said, as text: that takes a fifth of what a [`Value`] does, and there may be
-    /// thousands at rest.
-    wanted: Box<str>,
+    /// thousands at rest. Mostly the same is said of many.
+    wanted: Arc<str>,
     /// As the watch showed it last.
     seen: AnyObject,
     /// As our last write left it, until the watch shows that.
@@ -107,6 +108,7 @@ enum Flight {
 pub struct Backlog {
     controller_name: String,
     items: BTreeMap<Subject, Item>,
+    texts: Alike<str>,
     queue: BTreeSet<(Instant, Subject)>,
     in_flight: usize,
 }
@@ -117,6 +119,7 @@ impl Backlog {
         Self {
             controller_name: controller_name.into(),
             items: BTreeMap::new(),
+            texts: Alike::default(),
             queue: BTreeSet::new(),
             in_flight: 0,
         }
@@ -143,8 +146,9 @@ impl Backlog {
 
     fn want(&mut self, live: AnyObject, wanted: &Value, now: Instant) {
         let subject = subject_of(&live);
+        let wanted = self.texts.share(wanted.to_string());
         if let Some(item) = self.items.get_mut(&subject) {
-            item.wanted = wanted.to_string().into();
+            item.wanted = wanted;
             item.is_new = true;
             item.unkept.clear();
             item.show(live, now);
@@ -239,9 +243,9 @@ impl Backlog {
 }
 
 impl Item {
-    fn new(seen: AnyObject, wanted: &Value) -> Self {
+    fn new(seen: AnyObject, wanted: Arc<str>) -> Self {
         Self {
-            wanted: wanted.to_string().into(),
+            wanted,
             seen,
             written: None,
             due: None,

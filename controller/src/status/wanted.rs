@@ -1,14 +1,17 @@
 //! From the statuses of a translation to what is told to the writer.
 
+use std::sync::Arc;
+
 use portcullis_api::Kind;
+use portcullis_shared::Alike;
 use portcullis_translate::{StatusMap, Statuses};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Subject;
 
-/// What is to be said about one object; `None`: nothing any more.
-pub type Change = (Subject, Option<Value>);
+/// What is to be said about one object; `None`: nothing any more. The same of two is there once.
+pub type Change = (Subject, Option<Arc<Value>>);
 
 /// What is said otherwise in `new` than in `old`.
 pub fn changes(old: &Statuses, new: &Statuses) -> Vec<Change> {
@@ -66,9 +69,10 @@ fn compare<S: PartialEq + Serialize>(
     new: &StatusMap<S>,
     changes: &mut Vec<Change>,
 ) {
+    let mut alike = Alike::default();
     changes.extend(new.changes_since(old).map(|change| {
         let key = change.key.clone();
-        let status = change.after.map(|status| json(&**status));
+        let status = change.after.map(|status| alike.share(json(&**status)));
         (Subject { kind, key }, status)
     }));
 }
