@@ -107,7 +107,7 @@ impl Connection {
     /// Whether dropping it ends the connection in an orderly way: all was read and written. The end of
     /// TLS is to be said.
     pub(crate) fn can_be_dropped(&self) -> bool {
-        self.stage == Stage::Answered
+        matches!(self.stage, Stage::Head | Stage::Answered)
             && self.body.is_over()
             && self.is_idle()
             && self.wire.out.is_empty()

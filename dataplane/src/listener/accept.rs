@@ -126,22 +126,23 @@ fn accept_rest(listener: TcpListener, entrance: &Arc<Entrance>) -> io::Result<()
 }
 
 /// Serves a connection in a task: one for each family, so that none has room for what another needs.
+/// Boxed before it is spawned, since the runtime moves what it is given from place to place.
 fn spawn(stream: TcpStream, peer: SocketAddr, room: OwnedSemaphorePermit, entrance: Arc<Entrance>) {
     let held = (entrance.metrics.connection(), room);
     let family = entrance.worker.shared.live.load().family(entrance.port);
     let task = match family {
-        Some(PortFamily::Http) => tokio::spawn(async move {
+        Some(PortFamily::Http) => tokio::spawn(Box::pin(async move {
             serve_plain(stream, peer, &entrance).await;
             drop(held);
-        }),
-        Some(PortFamily::Tls) => tokio::spawn(async move {
+        })),
+        Some(PortFamily::Tls) => tokio::spawn(Box::pin(async move {
             handshake::serve_tls(stream, peer, &entrance).await;
             drop(held);
-        }),
-        Some(PortFamily::Tcp) => tokio::spawn(async move {
+        })),
+        Some(PortFamily::Tcp) => tokio::spawn(Box::pin(async move {
             session::serve_tcp(stream, peer, &entrance).await;
             drop(held);
-        }),
+        })),
         // The port is about to be closed.
         None => return,
     };
@@ -156,7 +157,7 @@ async fn next(
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let room = Arc::clone(&worker.shared.connections).acquire_owned().await;
     let room = room.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
+    let (stream, peer) = poll_fn(|cx| listener.poll_accept(cx)).await?;
     Ok((stream, peer, room))
 }
 

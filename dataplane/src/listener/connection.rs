@@ -1,6 +1,6 @@
 //! What is known of one client connection, shared by its task and its requests.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,12 +54,10 @@ pub(crate) enum HttpVersion {
 
 impl Connection {
     pub(crate) fn new(entrance: &Entrance, peer: SocketAddr, tls: Option<TlsSession>) -> Self {
-        let peer_text = HeaderValue::try_from(peer.ip().to_canonical().to_string())
-            .unwrap_or(HeaderValue::from_static("unknown"));
         Self {
             port: entrance.port,
             peer,
-            peer_text,
+            peer_text: in_text(peer.ip()),
             tls,
             gateway: Arc::clone(&entrance.gateway),
             leaving: Arc::clone(&entrance.signals.leaving),
@@ -69,5 +67,47 @@ impl Connection {
     /// Whether clients on this connection are asked to leave.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+}
+
+fn in_text(address: IpAddr) -> HeaderValue {
+    let text = match address.to_canonical() {
+        IpAddr::V4(address) => dotted(address),
+        IpAddr::V6(address) => address.to_string(),
+    };
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// As `to_string`, without the machinery of formatting: each connection takes it.
+fn dotted(address: Ipv4Addr) -> String {
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for octet in address.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        if octet >= 100 {
+            text.push(char::from(b'0' + octet / 100));
+        }
+        if octet >= 10 {
+            text.push(char::from(b'0' + octet / 10 % 10));
+        }
+        text.push(char::from(b'0' + octet % 10));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everywhere() {
+        for octet in 0..=255 {
+            let address = Ipv4Addr::from_octets([octet, 0, 10, !octet]);
+            assert_eq!(dotted(address), address.to_string());
+        }
+        let mapped = "::ffff:1.2.3.4".parse().unwrap();
+        assert_eq!(in_text(mapped), "1.2.3.4");
+        assert_eq!(in_text("2001:db8::1".parse().unwrap()), "2001:db8::1");
     }
 }

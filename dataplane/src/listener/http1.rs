@@ -47,6 +47,7 @@ pub(crate) async fn serve(
                 info!(%peer, port, "closed: the request head took too long");
                 return;
             }
+            Next::Nothing if http1.can_be_dropped() => return,
             Next::Nothing => return Box::pin(http1.close()).await,
         };
         let served = gateway.serve(&mut http1, *arrived, connection, &mut waiting.timer);
