@@ -100,12 +100,36 @@ impl<'a> Speller<'a> {
 /// names of fields, and it is `spelled` that came.
 fn is(spelled: &[u8], name: &[u8]) -> bool {
     const LOWER: u64 = 0x2020_2020_2020_2020;
-    let (eights, rest) = spelled.as_chunks();
-    let (name_eights, name_rest) = name.as_chunks();
     let lower = |eight: &[u8; 8]| u64::from_ne_bytes(*eight) | LOWER;
-    spelled.len() == name.len()
-        && (eights.iter().zip(name_eights)).all(|(one, other)| lower(one) == lower(other))
-        && (rest.iter().zip(name_rest)).all(|(one, other)| one | 0x20 == other | 0x20)
+    let eight = |one, other| lower(one) == lower(other);
+    if spelled.len() != name.len() {
+        return false;
+    }
+    // The last eight may begin within those before them.
+    let (Some(last), Some(name_last)) = (spelled.last_chunk(), name.last_chunk()) else {
+        return is_short(spelled, name);
+    };
+    let (mut rest, mut name_rest) = (spelled, name);
+    while let (Some((one, more)), Some((other, name_more))) =
+        (rest.split_first_chunk(), name_rest.split_first_chunk())
+    {
+        if !eight(one, other) {
+            return false;
+        }
+        (rest, name_rest) = (more, name_more);
+    }
+    eight(last, name_last)
+}
+
+/// The same of less than eight bytes.
+fn is_short(spelled: &[u8], name: &[u8]) -> bool {
+    const LOWER: u32 = 0x2020_2020;
+    let lower = |four: &[u8; 4]| u32::from_ne_bytes(*four) | LOWER;
+    let ends = |text: &[u8]| Some((lower(text.first_chunk()?), lower(text.last_chunk()?)));
+    match (ends(spelled), ends(name)) {
+        (Some(ends), Some(name_ends)) => ends == name_ends,
+        _ => spelled.eq_ignore_ascii_case(name),
+    }
 }
 
 #[cfg(test)]
