@@ -66,8 +66,12 @@ impl Outgoing {
 
     /// How much waits.
     pub(crate) fn len(&self) -> usize {
-        let pieces: usize = self.pieces.iter().map(|piece| piece.data.len()).sum();
-        self.text.len() - self.written + pieces
+        let text = self.text.len() - self.written;
+        if self.pieces.is_empty() {
+            return text;
+        }
+        let pieces = self.pieces.iter().map(|piece| piece.data.len());
+        text + pieces.sum::<usize>()
     }
 
     /// How many bytes will have been written when nothing waits any more.

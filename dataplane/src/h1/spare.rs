@@ -43,9 +43,12 @@ pub(crate) fn reading() -> BytesMut {
 
 /// Takes back what [`reading`] gave, if nothing in it waits to be read. What is left in it is lost.
 pub(crate) fn read(buffer: &mut BytesMut) {
+    if buffer.capacity() == 0 {
+        return;
+    }
     let mut buffer = std::mem::take(buffer);
     // One that grew for a body is not kept; `capacity` tells only of what is not used of it.
-    if buffer.capacity() == 0 || buffer.capacity() > READ {
+    if buffer.capacity() > READ {
         return;
     }
     buffer.clear();

@@ -91,17 +91,18 @@ pub(crate) enum Through {
 /// and, for each connection-option in this field, remove any header or trailer field(s) from the
 /// message with the same name" (RFC 9110 section 7.6.1).
 pub(crate) fn strip_request(request: &mut RequestHead, through: Through) {
+    const OURS: Rares = Rares::these([Rare::Http2Settings, Rare::ProxyAuthorization]);
     let (headers, rares) = (&mut request.headers, request.rares);
     strip(headers, rares);
-    rares.remove(headers, &[Rare::Http2Settings, Rare::ProxyAuthorization]);
+    rares.remove(headers, OURS);
     if through == Through::Upgrade {
         let upgrade = HeaderValue::from_static("Upgrade");
         headers.insert(header::CONNECTION, upgrade);
     } else {
-        rares.remove(headers, &[Rare::Upgrade]);
+        rares.remove(headers, Rares::these([Rare::Upgrade]));
     }
     if through != Through::Te || !says_only_trailers(headers) {
-        rares.remove(headers, &[Rare::Te]);
+        rares.remove(headers, Rares::these([Rare::Te]));
     }
 }
 
@@ -118,9 +119,9 @@ pub(crate) fn strip_answer(response: &mut ResponseHead, trailers: Trailers) {
     let (headers, rares) = (&mut response.headers, response.rares);
     strip(headers, rares);
     // TE is no field of answers, and the h2 crate resets a stream rather than send it.
-    rares.remove(headers, &[Rare::Upgrade, Rare::Te]);
+    rares.remove(headers, Rares::these([Rare::Upgrade, Rare::Te]));
     if trailers == Trailers::Dropped {
-        rares.remove(headers, &[Rare::Trailer]);
+        rares.remove(headers, Rares::these([Rare::Trailer]));
     }
     // "A server MUST NOT send a Content-Length header field in any response with a status code of
     // 1xx (Informational) or 204 (No Content)" (RFC 9110 section 8.6).
@@ -140,13 +141,13 @@ pub(crate) enum Trailers {
 
 /// What goes from requests and answers alike.
 fn strip(headers: &mut HeaderMap, rares: Rares) {
+    const HOPS: Rares = Rares::these([Rare::Connection, Rare::KeepAlive, Rare::ProxyConnection]);
     if rares.has(Rare::Connection) {
         for name in nominated(headers) {
             headers.remove(name);
         }
     }
-    let hops = [Rare::Connection, Rare::KeepAlive, Rare::ProxyConnection];
-    rares.remove(headers, &hops);
+    rares.remove(headers, HOPS);
 }
 
 /// "A sender MUST NOT send a connection option corresponding to a field that is intended for all

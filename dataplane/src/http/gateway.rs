@@ -243,7 +243,8 @@ fn asks_upgrade(request: &RequestHead) -> bool {
 /// "A server that receives a 100-continue expectation in an HTTP/1.0 request MUST ignore that
 /// expectation" (RFC 9110 section 10.1.1).
 fn expect<C: ClientEnd>(client: &mut C, head: &mut RequestHead) {
-    head.rares.remove(&mut head.headers, &[Rare::Expect]);
+    head.rares
+        .remove(&mut head.headers, Rares::these([Rare::Expect]));
     if head.rares.has(Rare::Expect) && head.version != Version::HTTP_10 && !client.request_is_over()
     {
         client.send_interim(ResponseHead {

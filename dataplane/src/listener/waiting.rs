@@ -54,9 +54,17 @@ impl<'e> Waiting<'e> {
         self.timer.poll_at(until, cx)
     }
 
+    /// As long as nothing was said of the port, who has asked once need not ask again: it is one task
+    /// that waits, and it is still the one to be woken.
     fn is_closed(&mut self, cx: &mut Context<'_>) -> bool {
-        if let Port::Unwatched = self.port {
-            self.port = Port::Watched(Box::pin(closed(self.stage.clone())));
+        let is_unsaid = matches!(self.stage.has_changed(), Ok(false));
+        match &mut self.port {
+            Port::Closed => return true,
+            Port::Watched(_) if is_unsaid => return false,
+            Port::Watched(_) => {}
+            Port::Unwatched => {
+                self.port = Port::Watched(Box::pin(closed(self.stage.clone())));
+            }
         }
         if let Port::Watched(closed) = &mut self.port
             && pin!(closed).poll(cx).is_ready()
