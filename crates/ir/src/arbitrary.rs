@@ -7,6 +7,7 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use portcullis_shared::SharedMap;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
