@@ -19,6 +19,8 @@ mod status;
 
 use std::fmt::Display;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -30,6 +32,9 @@ use crate::exit::Exit;
 /// (bench/results/2026-11-22-trials.md). Without huge pages, of which an idle gateway needs none.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How often freed memory is given back.
+const GIVE_BACK: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let Args { command } = Args::parse();
@@ -80,9 +85,26 @@ fn serve(
         runtime.worker_threads(2);
     }
     let runtime = runtime.enable_all().build().map_err(told)?;
+    runtime.spawn(give_back());
     let exit = runtime.block_on(work);
     runtime.shutdown_background();
     exit
+}
+
+/// The allocator looks for freed pages to give back when a thread frees more of them, or ends. In a
+/// gateway at rest nobody does either: what thousands of routes took would stay.
+async fn give_back() {
+    loop {
+        tokio::time::sleep(GIVE_BACK).await;
+        // It has something to end with only if it has allocated.
+        let allocate = || drop(std::hint::black_box(Box::new(0_u8)));
+        if let Err(error) = thread::Builder::new()
+            .name("memory".to_owned())
+            .spawn(allocate)
+        {
+            tracing::debug!("no thread to give memory back: {error}");
+        }
+    }
 }
 
 fn told(error: impl Display) -> Exit {
