@@ -49,11 +49,11 @@ class Counted:
         self._tell("instrumentation on")
 
     def take(self):
-        """What each thread executed since the last time, the busiest's file first."""
+        """What each thread executed since the last time: total and file, by its number."""
         self._tell("dump")
         self.dumps += 1
-        files = list(self.folder.glob(f"callgrind.out.{self.dumps}-*"))
-        return sorted(((_total(file), file) for file in files), reverse=True)
+        files = self.folder.glob(f"callgrind.out.{self.dumps}-*")
+        return {file.name.rpartition("-")[2]: (_total(file), file) for file in files}
 
     def _tell(self, command):
         subprocess.run(
