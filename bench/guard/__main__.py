@@ -171,7 +171,8 @@ def count_load(gateway, listened, load, count, what, kept):
         load(listened, times * count)
         taken.append(gateway.take())
     # Another thread may have been the busiest once, with something that has come to its end since.
-    worker = max(taken[-1], key=lambda thread: statistics.median(each[thread][0] for each in taken))
+    usual = lambda thread: statistics.median(each[thread][0] if thread in each else 0 for each in taken)
+    worker = max(taken[-1], key=usual)
     totals = [each[worker][0] for each in taken]
     samples = [(twice - once) / count for once, twice in zip(totals[::2], totals[1::2], strict=True)]
     shutil.copy(taken[-1][worker][1], kept)
