@@ -43,6 +43,8 @@ SERVED = [
     ("tls", MANY, loads.tls, 200, "HTTP/1.1 request over TLS, kept alive"),
     ("tls-connection", MANY, loads.tls_connections, 30, "full TLS 1.3 handshake with one request"),
     ("h2", MANY, loads.h2, 200, "HTTP/2 request over TLS, one at a time"),
+    ("tls-large", MANY, loads.tls_large, 60, "answer of 64 KiB over TLS"),
+    ("h2-large", MANY, loads.h2_large, 60, "answer of 64 KiB over HTTP/2 and TLS, 4 at a time"),
     ("h2-streams", MANY, loads.h2_streams, 320, "HTTP/2 request over TLS, 16 at a time"),
     ("grpc", MANY, loads.grpc, 200, "unary gRPC call, h2c to h2c"),
     ("tcp", MANY, loads.tcp, 200, "TCP, 16 KiB there and back"),

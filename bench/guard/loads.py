@@ -89,6 +89,17 @@ def h2_streams(ports, count):
     client.ask(count, STREAMS, _h2_fields(), b"")
 
 
+def h2_large(ports, count):
+    """Answers of 64 KiB, some at once: the client reads as fast as it can."""
+    client = Http2(_connect_tls(ports, "h2"))
+    client.ask(count, 4, _h2_fields(backends.LARGE), b"")
+
+
+def tls_large(ports, count):
+    request = _get(manifests.HOST, "/service-1250" + backends.LARGE)
+    _one_at_a_time(_connect_tls(ports, "http/1.1"), request, count, backends.LARGE_BODY)
+
+
 def grpc(ports, count):
     client = Http2(_connect(ports["http"]))
     client.ask(count, 1, CALL, backends.MESSAGE)
@@ -154,10 +165,10 @@ def _one_at_a_time(connection, request, count, body=backends.BODY):
 # --- HTTP/2
 
 
-def _h2_fields():
+def _h2_fields(path="/item"):
     own = {":method": "GET", ":scheme": "https", ":authority": manifests.HOST}
     lower = {name.lower(): value for name, value in FIELDS.items()}
-    return [*own.items(), (":path", "/service-1250/item?page=1"), *lower.items()]
+    return [*own.items(), (":path", f"/service-1250{path}?page=1"), *lower.items()]
 
 
 class Http2:
