@@ -3,14 +3,18 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // current is how soon after any disturbance all statuses must be right.
@@ -78,12 +82,15 @@ func kill(t *testing.T) {
 // churn changes routes all the time.
 type churn struct {
 	end   chan struct{}
+	ended sync.Once
 	done  sync.WaitGroup
 	names []string
 }
 
+// startChurn begins to change routes, until stop or the end of the test, however it ends.
 func startChurn(t *testing.T, space string) *churn {
 	c := &churn{end: make(chan struct{})}
+	t.Cleanup(func() { c.stop() })
 	for i := range 20 {
 		c.names = append(c.names, fmt.Sprintf("churn-%d", i))
 	}
@@ -94,7 +101,7 @@ func startChurn(t *testing.T, space string) *churn {
 				return
 			default:
 				name := c.names[i%len(c.names)]
-				if err := tryHTTPRoute(t.Context(), space, name, "gateway", fmt.Sprintf("/%s-%d", name, i)); err != nil {
+				if err := tryHTTPRoute(context.Background(), space, name, "gateway", fmt.Sprintf("/%s-%d", name, i)); err != nil {
 					t.Error(err)
 				}
 				time.Sleep(100 * time.Millisecond)
@@ -106,7 +113,7 @@ func startChurn(t *testing.T, space string) *churn {
 
 // stop ends the changes and names the routes that were changed.
 func (c *churn) stop() []string {
-	close(c.end)
+	c.ended.Do(func() { close(c.end) })
 	c.done.Wait()
 	return c.names
 }
@@ -115,9 +122,14 @@ func (c *churn) stop() []string {
 func TestAThawedLeaderWritesNothing(t *testing.T) {
 	log := startAudit(t)
 	space, address := served(t)
-	if len(controllers(t)) < 2 {
-		t.Fatal("needs two controllers")
-	}
+	// Those that the tests before have killed rest for a while before they are started again.
+	eventually(t, time.Minute, "two controllers are ready", func() error {
+		ready := slices.DeleteFunc(controllers(t), func(pod corev1.Pod) bool { return !isReady(pod) })
+		if len(ready) < 2 {
+			return fmt.Errorf("%d are", len(ready))
+		}
+		return nil
+	})
 	old, err := leader(t)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
@@ -188,4 +189,11 @@ func leader(t *testing.T) (corev1.Pod, error) {
 		}
 	}
 	return corev1.Pod{}, errors.New("no running pod holds a Lease")
+}
+
+// isReady says whether the pod's readiness probe succeeds.
+func isReady(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue
+	})
 }

@@ -9,6 +9,7 @@ mod client;
 mod dial;
 mod follow;
 mod holder;
+mod race;
 
 use std::path::PathBuf;
 

@@ -12,9 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::body::Body;
 use tonic::codegen::Service;
 
-/// The controller is asked this often whether it is there, and has as long to answer: of a peer
-/// that vanished nothing else would tell.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// A controller that says nothing for so long is asked whether it is there: of a peer that vanished
+/// nothing else would tell.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// For the answer. With [`KEEP_ALIVE`] as long as its Lease keeps other controllers from leading.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How much may be on its way to us at a time: a part of a large state.
 const WINDOW: u32 = 1 << 20;
@@ -32,7 +35,7 @@ impl Connection {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)

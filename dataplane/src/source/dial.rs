@@ -28,9 +28,10 @@ use tonic::{Request, Status, Streaming};
 
 use super::SourceConfig;
 use super::client::Connection;
+use super::race::race;
 
 /// From TCP's first packet to the stream's first answer, for each address.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+const DIAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Messages to the controller that may wait.
 const OUTBOUND: usize = 4;
@@ -191,25 +192,24 @@ pub(super) async fn dial(config: &SourceConfig, hello: Hello) -> Result<Stream, 
     } = config;
     let papers = Papers::read(controller, credentials, hello)?;
     let mut last = DialError::NoAddress(controller.clone());
-    for address in controller.resolve().await? {
-        match timeout(DIAL_TIMEOUT, papers.present(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(source)) => last = said(address, source, last),
-            Err(elapsed) => last = said(address, elapsed.into(), last),
-        }
-    }
-    Err(last)
+    // A controller that hangs must not keep us from the one that leads in its place.
+    let addresses = controller.resolve().await?.into_iter();
+    let attempts = addresses.map(|address| papers.attempt(address));
+    let stream = race(attempts, |(address, source)| {
+        said(&mut last, address, source);
+    });
+    stream.await.ok_or(last)
 }
 
-/// The more telling of two errors: of several replicas all but one say that they do not lead.
-fn said(address: SocketAddr, source: AttemptError, before: DialError) -> DialError {
+/// Keeps the more telling of two errors: of several replicas all but one say that they do not lead.
+fn said(last: &mut DialError, address: SocketAddr, source: AttemptError) {
     let refuses = |error: &AttemptError| match error {
         AttemptError::Refused(status) => status.code() != tonic::Code::Unavailable,
         AttemptError::Timeout(_) | AttemptError::Connect(_) | AttemptError::Http(_) => false,
     };
-    match &before {
-        DialError::Address { source: first, .. } if refuses(first) && !refuses(&source) => before,
-        _ => DialError::Address { address, source },
+    match last {
+        DialError::Address { source: before, .. } if refuses(before) && !refuses(&source) => {}
+        _ => *last = DialError::Address { address, source },
     }
 }
 
@@ -227,6 +227,15 @@ impl Papers {
             bearer,
             hello: (&Reply::Hello(hello)).into(),
         })
+    }
+
+    /// Presents them within [`DIAL_TIMEOUT`].
+    async fn attempt(&self, address: SocketAddr) -> Result<Stream, (SocketAddr, AttemptError)> {
+        match timeout(DIAL_TIMEOUT, self.present(address)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(source)) => Err((address, source)),
+            Err(elapsed) => Err((address, elapsed.into())),
+        }
     }
 
     async fn present(&self, address: SocketAddr) -> Result<Stream, AttemptError> {
