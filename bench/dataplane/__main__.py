@@ -1,7 +1,7 @@
 """Measures Portcullis beside its peers; bench/README.md says what and how.
 
 Settings by environment: SCENARIOS (ids, groups, wildcards, `memory`), PROXIES, ROUNDS (5), QUICK,
-RESUME, RESULTS (folder), KEEP (leaves bench/work), MINUTES (25), and the programs PORTCULLIS, PINGORA, BENCH_LOAD.
+RESUME, RESULTS (folder), KEEP (leaves bench/work), MINUTES (30), and the programs PORTCULLIS, PINGORA, BENCH_LOAD.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS", "1" if QUICK else "5"))
 NAMES = os.environ.get("PROXIES", " ".join(targets.NAMES)).split()
 # How long it may take; on a machine too slow for that there are fewer rounds.
-MINUTES = float(os.environ.get("MINUTES", "25"))
-# Groups whose proxies run apart from the others', and what share of the time all may have taken
-# when their rounds end.
-APART = {"routes": 0.8, "workers": 0.9}
-TOGETHER = 0.65
+MINUTES = float(os.environ.get("MINUTES", "30"))
+# What is measured together, in this order, and the share of the time after which no round of it
+# begins. Many proxies that only rest, as one for each number of routes, would be in latency's way.
+REST = None
+BATCHES = {"latency": 0.25, REST: 0.75, "routes": 0.85, "workers": 0.93}
 ERRORS = (loads.Failure, checks.Wrong, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 
 
@@ -89,9 +89,14 @@ def settings():
 
 def batches(chosen):
     """With the share of the time after which no round begins."""
-    yield [scenario for scenario in chosen if scenario.group not in APART], TOGETHER
-    for group, share in APART.items():
-        yield [scenario for scenario in chosen if scenario.group == group], share
+    for group, share in BATCHES.items():
+        belongs = lambda scenario: (scenario.group if scenario.group in BATCHES else REST) == group
+        yield [scenario for scenario in chosen if belongs(scenario)], share
+
+
+def rounds(scenario):
+    """How often it is measured. One round is for trying out."""
+    return scenario.rounds if scenario.rounds and ROUNDS > 1 else ROUNDS
 
 
 class Batch:
@@ -111,7 +116,7 @@ class Batch:
             self.stack = stack
             self.start()
             self.try_out()
-            for number in range(1, ROUNDS + 1):
+            for number in range(1, max(map(rounds, self.scenarios)) + 1):
                 if number > 1 and time.monotonic() > deadline:
                     say(f"no time for more than {number - 1} rounds")
                     break
@@ -158,7 +163,7 @@ class Batch:
     def round(self, number):
         took = {}
         for scenario, name in list(self.able()):
-            if scenario.rounds and number > scenario.rounds:
+            if number > rounds(scenario):
                 continue
             if (scenario.id, name, number) in self.outcome.done:
                 continue
@@ -171,7 +176,7 @@ class Batch:
                 self.drop(scenario, name, error)
             took[scenario.id] = took.get(scenario.id, 0) + time.monotonic() - started
         slowest = ", ".join(f"{each} {seconds:.1f}" for each, seconds in took.items())
-        say(f"round {number} of {ROUNDS} took {sum(took.values()):.0f} s: {slowest}")
+        say(f"round {number} took {sum(took.values()):.0f} s: {slowest}")
 
     def alive(self, which):
         """The proxy, started again if it ended."""

@@ -13,6 +13,9 @@ from routes import Routes
 MANY_HOSTS = Routes("hosts", 5000)
 # Per second, for latency; about half of what the slowest proxy can do at all.
 RATE = 8000
+# Of a second each: pauses of the machine last as long as many requests, so that few long rounds say
+# more of the machine than of the proxies.
+LATENCY_ROUNDS = 15
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -29,7 +32,7 @@ class Scenario:
     routes: Routes = MANY_HOSTS
     workers: int = 1
     idle: int = 0  # connections
-    rounds: int | None = None  # at most so many
+    rounds: int | None = None  # instead of ROUNDS
     needs: str | None = None  # what a proxy must be able to do, beyond the port
     note: str | None = None
 
@@ -77,7 +80,7 @@ def steady(port, count, body=KIB, **more):
 
 
 def paced(command, port, connections, secure):
-    options = {"connections": connections, "rate": RATE, "requests": 4 * RATE}
+    options = {"connections": connections, "rate": RATE, "requests": RATE}
     return Own(command, port, options, "requests", body=KIB, secure=secure)
 
 
@@ -130,11 +133,11 @@ SCENARIOS = [
     Scenario("udp-1200", "streams", "UDP, datagrams of 1,200 bytes there and back", datagrams(1200),
              unit="datagram"),
     Scenario("latency-http", "latency", "HTTP/1.1 at a fixed rate, 1 KiB",
-             paced("http", "http", 64, secure=False)),
+             paced("http", "http", 64, secure=False), rounds=LATENCY_ROUNDS),
     Scenario("latency-tls", "latency", "HTTP/1.1 over TLS at a fixed rate, 1 KiB",
-             paced("http", "https", 64, secure=True)),
+             paced("http", "https", 64, secure=True), rounds=LATENCY_ROUNDS),
     Scenario("latency-h2", "latency", "HTTP/2 over TLS at a fixed rate, 1 KiB",
-             paced("http2", "https", 8, secure=True)),
+             paced("http2", "https", 8, secure=True), rounds=LATENCY_ROUNDS),
     Scenario("http-0", "bodies", "HTTP/1.1, no body", http(20000, 0, "http")),
     Scenario("http-64k", "bodies", "HTTP/1.1, 64 KiB", http(4000, 64 * KIB, "http")),
     Scenario("http-1m", "bodies", "HTTP/1.1, 1 MiB", http(400, MIB, "http")),
