@@ -161,7 +161,7 @@ pub(crate) struct LogArgs {
     /// How to log: text for people, json for machines
     #[arg(long, value_enum, env = "PORTCULLIS_LOG_FORMAT", default_value_t)]
     pub(crate) log_format: LogFormat,
-    /// What to log: error, warn, info, debug, trace, or per module as RUST_LOG takes it
+    /// What to log: error, warn, info, debug, or per module as RUST_LOG takes it
     #[arg(
         long,
         value_name = "LEVEL",
