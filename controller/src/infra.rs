@@ -18,6 +18,7 @@
 mod cluster;
 pub mod control;
 pub mod decide;
+pub mod live;
 pub mod observe;
 pub mod overlay;
 pub mod render;

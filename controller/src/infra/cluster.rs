@@ -2,7 +2,6 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{
     DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
@@ -14,6 +13,7 @@ use tokio::time::{Duration, timeout};
 
 use super::control::{Order, Outcome, Request, Source};
 use super::decide::FIELD_MANAGER;
+use super::live::LivePod;
 use super::resource::{ResourceId, ResourceKind};
 use crate::leader::Leadership;
 use crate::watch::{WATCH_SECONDS, backoff, error_chain};
@@ -27,7 +27,7 @@ pub(super) enum News {
     /// Of objects.
     Object(Box<watcher::Event<DynamicObject>>),
     /// Of pods.
-    Pod(Box<watcher::Event<Pod>>),
+    Pod(Box<watcher::Event<LivePod>>),
     /// The watch is broken; it is taken up again by itself.
     Broken(watcher::Error),
 }
@@ -69,7 +69,7 @@ fn follow_pods(
     source: &Source,
     config: watcher::Config,
 ) -> BoxStream<'static, News> {
-    let api: Api<Pod> = match &source.namespace {
+    let api: Api<LivePod> = match &source.namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };

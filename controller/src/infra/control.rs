@@ -13,13 +13,13 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod as LivePod;
 use portcullis_ir::ObjectKey;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use self::backlog::{Backlog, Progress};
 use super::decide::{Memory, owner};
+use super::live::LivePod;
 use super::observe::{self, PodFacts};
 use super::render::Settings;
 use super::resource::{ResourceId, ResourceKind};

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod as LivePod, Service, ServiceSpec};
+use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 use portcullis_api::gateway::{AddressType, GatewayAddress};
 use portcullis_api::parameters::ServiceType;
 use portcullis_ir::{PortKey, Transport};
 
+use super::live::{ContainerStatus, LiveDeployment, LivePod};
 use super::{Pod, Readiness};
 
 /// "+kubebuilder:validation:MaxItems=16" (`GatewayStatus.Addresses`)
@@ -110,7 +110,7 @@ fn container_hint(pod: &str, container: &ContainerStatus) -> Option<String> {
 
 /// Why there is no ready pod, in words, as far as the cluster says.
 pub fn why_not_ready(
-    deployment: Option<&Deployment>,
+    deployment: Option<&LiveDeployment>,
     pods: &BTreeMap<Arc<str>, PodFacts>,
 ) -> Option<String> {
     let is_ready = |facts: &PodFacts| facts.pod.readiness == Readiness::Ready;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::{SelectAll, select_all};
-use k8s_openapi::api::core::v1::Pod;
 use kube::api::DynamicObject;
 use kube::runtime::watcher;
 use serde_json::Value as Json;
@@ -15,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::cluster::{News, carry_out, follow, plain};
 use super::control::{Control, Order, Outcome, Source};
+use super::live::LivePod;
 use super::render::Settings;
 use super::resource::{ResourceId, ResourceKind};
 use super::{Event, Wanted};
@@ -138,7 +138,7 @@ fn sources(namespaces: &Namespaces) -> Vec<Source> {
 #[derive(Debug, Default)]
 struct Lists {
     objects: BTreeMap<Source, Vec<(ResourceId, Json)>>,
-    pods: BTreeMap<Source, Vec<(String, String, Pod)>>,
+    pods: BTreeMap<Source, Vec<(String, String, LivePod)>>,
 }
 
 impl Lists {
@@ -178,7 +178,7 @@ impl Lists {
         }
     }
 
-    fn tell_pod(&mut self, source: &Source, event: watcher::Event<Pod>, control: &mut Control) {
+    fn tell_pod(&mut self, source: &Source, event: watcher::Event<LivePod>, control: &mut Control) {
         match event {
             watcher::Event::Init => {
                 self.pods.insert(source.clone(), Vec::new());
@@ -213,7 +213,7 @@ fn id(kind: ResourceKind, object: &DynamicObject) -> ResourceId {
 }
 
 /// Namespace and name.
-fn place(pod: &Pod) -> (String, String) {
+fn place(pod: &LivePod) -> (String, String) {
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     (namespace, pod.metadata.name.clone().unwrap_or_default())
 }

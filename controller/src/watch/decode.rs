@@ -3,10 +3,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::ServiceSpec;
-use portcullis_api::core::{ConfigMap, Endpoint, EndpointSlice, Namespace, Secret, Service};
+use portcullis_api::core::{Endpoint, EndpointSlice, Namespace, Service};
+use portcullis_api::shape::Misfit;
 use portcullis_api::{AnyObject, Kind};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Why an object cannot be read: our types are of another version than what is installed, or the
@@ -33,33 +35,26 @@ impl Unreadable {
 
 /// The object of a kind.
 pub(super) fn object(kind: Kind, json: &Value) -> Result<AnyObject, Unreadable> {
-    Ok(match kind {
-        Kind::GatewayClass => AnyObject::GatewayClass(typed(json)?),
-        Kind::Gateway => AnyObject::Gateway(typed(json)?),
-        Kind::ListenerSet => AnyObject::ListenerSet(typed(json)?),
-        Kind::HttpRoute => AnyObject::HttpRoute(typed(json)?),
-        Kind::GrpcRoute => AnyObject::GrpcRoute(typed(json)?),
-        Kind::TlsRoute => AnyObject::TlsRoute(typed(json)?),
-        Kind::TcpRoute => AnyObject::TcpRoute(typed(json)?),
-        Kind::UdpRoute => AnyObject::UdpRoute(typed(json)?),
-        Kind::ReferenceGrant => AnyObject::ReferenceGrant(typed(json)?),
-        Kind::BackendTlsPolicy => AnyObject::BackendTlsPolicy(typed(json)?),
-        Kind::GatewayParameters => AnyObject::GatewayParameters(typed(json)?),
-        Kind::ClusterTrustBundle => AnyObject::ClusterTrustBundle(typed(json)?),
-        Kind::Namespace => without_spec(typed(json)?).into(),
-        Kind::Service => trimmed_service(typed(json)?).into(),
-        Kind::EndpointSlice => trimmed_slice(typed(json)?).into(),
-        Kind::Secret => typed::<Secret>(json)
-            .map_err(Unreadable::confidential)?
-            .into(),
-        Kind::ConfigMap => typed::<ConfigMap>(json)?.into(),
-    })
-}
-
-fn typed<T: DeserializeOwned>(json: &Value) -> Result<T, Unreadable> {
-    serde_path_to_error::deserialize(json).map_err(|error| Unreadable {
-        field: error.path().to_string(),
-        reason: error.inner().to_string(),
+    let object = AnyObject::known(kind, json).map_err(|Misfit { path, message }| {
+        let field = if path.is_root() {
+            ".".to_owned()
+        } else {
+            path.to_string()
+        };
+        let unreadable = Unreadable {
+            field,
+            reason: message,
+        };
+        match kind {
+            Kind::Secret => unreadable.confidential(),
+            _ => unreadable,
+        }
+    })?;
+    Ok(match object {
+        AnyObject::Namespace(namespace) => without_spec(Arc::unwrap_or_clone(namespace)).into(),
+        AnyObject::Service(service) => trimmed_service(Arc::unwrap_or_clone(service)).into(),
+        AnyObject::EndpointSlice(slice) => trimmed_slice(Arc::unwrap_or_clone(slice)).into(),
+        other => other,
     })
 }
 

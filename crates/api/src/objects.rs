@@ -8,10 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use portcullis_shared::SharedMap;
+use serde_json::Value as Json;
 
 pub use self::changes::ObjectChange;
 use crate::backend_tls::BackendTlsPolicy;
 use crate::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
+use crate::field_path::FieldPath;
 use crate::gateway::{Gateway, GatewayClass};
 use crate::grant::ReferenceGrant;
 use crate::grpc_route::GrpcRoute;
@@ -20,6 +22,7 @@ use crate::kind::Kind;
 use crate::listener_set::ListenerSet;
 use crate::meta::{ObjectKey, ObjectMeta};
 use crate::parameters::GatewayParameters;
+use crate::shape::{self, Misfit};
 use crate::tcp_route::TcpRoute;
 use crate::tls_route::TlsRoute;
 use crate::trust_bundle::ClusterTrustBundle;
@@ -52,6 +55,34 @@ macro_rules! kinds {
                 match (self, other) {
                     $((Self::$kind(object), Self::$kind(other)) => Arc::ptr_eq(object, other),)+
                     _ => false,
+                }
+            }
+
+            /// The object of a kind, and the fields that are none of its type's.
+            ///
+            /// # Errors
+            /// The first field that holds something else than the type's field does.
+            pub fn read(kind: Kind, json: &Json) -> Result<(Self, Vec<FieldPath>), Misfit> {
+                match kind {
+                    $(Kind::$kind => shape::read::<$kind>(json)
+                        .map(|(object, unknown)| (object.into(), unknown)),)+
+                }
+            }
+
+            /// The object of a kind, whatever else the value holds.
+            ///
+            /// # Errors
+            /// As [`AnyObject::read`].
+            pub fn known(kind: Kind, json: &Json) -> Result<Self, Misfit> {
+                match kind {
+                    $(Kind::$kind => shape::known::<$kind>(json).map(Into::into),)+
+                }
+            }
+
+            /// Its metadata, to be changed: in a copy, if others hold the object.
+            pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
+                match self {
+                    $(Self::$kind(object) => &mut Arc::make_mut(object).metadata,)+
                 }
             }
 

@@ -39,6 +39,11 @@ macro_rules! embedded {
                 | Kind::ConfigMap | Kind::ClusterTrustBundle => None,
             }
         }
+
+        /// Whether objects of a kind are checked here.
+        pub(crate) fn has_schema(kind: Kind) -> bool {
+            matches!(kind, $(Kind::$kind)|+)
+        }
     };
 }
 

@@ -1,11 +1,15 @@
 //! Whether a plain value has the shape of a type, field by field.
 
+mod reader;
+
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::field_path::{FieldPath, Segment};
+use self::reader::{Place, Reader};
+use crate::field_path::FieldPath;
 
 /// A field that the type cannot have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,16 +36,29 @@ impl fmt::Display for Misfit {
 /// # Errors
 /// The first field that holds something else than the type's field does.
 pub fn read<T: DeserializeOwned>(json: &Json) -> Result<(T, Vec<FieldPath>), Misfit> {
-    let mut unknown = Vec::new();
-    let mut note = |path: serde_ignored::Path<'_>| unknown.push(ignored_path(&path));
-    let deserializer = serde_ignored::Deserializer::new(json, &mut note);
-    match serde_path_to_error::deserialize(deserializer) {
-        Ok(object) => Ok((object, unknown)),
-        Err(error) => Err(Misfit {
-            path: error_path(error.path()),
-            message: error.inner().to_string(),
-        }),
-    }
+    let unknown = RefCell::default();
+    let value = read_noting(json, Some(&unknown))?;
+    Ok((value, unknown.into_inner()))
+}
+
+/// The value as a `T`, whatever else it holds.
+///
+/// # Errors
+/// As [`read`].
+pub fn known<T: DeserializeOwned>(json: &Json) -> Result<T, Misfit> {
+    read_noting(json, None)
+}
+
+fn read_noting<T: DeserializeOwned>(
+    json: &Json,
+    unknown: Option<&RefCell<Vec<FieldPath>>>,
+) -> Result<T, Misfit> {
+    let reader = Reader {
+        json,
+        place: &Place::Root,
+        unknown,
+    };
+    T::deserialize(reader).map_err(reader::Wrong::misfit)
 }
 
 /// What keeps the value from being a `T`, nothing more and nothing else.
@@ -56,30 +73,6 @@ pub fn misfits<T: DeserializeOwned>(json: &Json) -> Vec<Misfit> {
             .collect(),
         Err(misfit) => vec![misfit],
     }
-}
-
-fn ignored_path(path: &serde_ignored::Path<'_>) -> FieldPath {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => FieldPath::root(),
-        Path::Seq { parent, index } => ignored_path(parent).index(*index),
-        Path::Map { parent, key } => ignored_path(parent).key(key),
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => ignored_path(parent),
-    }
-}
-
-fn error_path(path: &serde_path_to_error::Path) -> FieldPath {
-    path.iter()
-        .filter_map(|segment| match segment {
-            serde_path_to_error::Segment::Seq { index } => Some(Segment::Index(*index)),
-            serde_path_to_error::Segment::Map { key } => Some(Segment::Key(key.clone())),
-            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {
-                None
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
+use portcullis_api::shape;
 use portcullis_ir::ObjectKey;
 use portcullis_translate::ObservedInfra;
 use serde::de::DeserializeOwned;
 
 use super::Control;
 use crate::infra::decide::owner;
+use crate::infra::live::LiveDeployment;
 use crate::infra::observe::{self, PodFacts};
 use crate::infra::resource::{ResourceId, ResourceKind};
 use crate::infra::{Event, Observed, Pod};
@@ -47,7 +48,7 @@ impl Control {
             (id.name.clone(), uid)
         };
         let service: Option<Service> = self.typed(gateway, uid, &name, ResourceKind::Service);
-        let deployment: Option<Deployment> =
+        let deployment: Option<LiveDeployment> =
             self.typed(gateway, uid, &name, ResourceKind::Deployment);
         let no_pods = BTreeMap::new();
         let pods = match &deployment {
@@ -88,6 +89,6 @@ impl Control {
         };
         let live = self.live.get(&id)?;
         let is_its = owner(live)? == (&*gateway.name, uid);
-        is_its.then(|| T::deserialize(live).ok()).flatten()
+        is_its.then(|| shape::known(live).ok()).flatten()
     }
 }

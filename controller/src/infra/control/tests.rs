@@ -201,7 +201,7 @@ fn made() -> BTreeMap<ResourceId, Json> {
     cluster.objects
 }
 
-fn ready_pod(deployment: &str) -> k8s_openapi::api::core::v1::Pod {
+fn ready_pod(deployment: &str) -> crate::infra::live::LivePod {
     serde_json::from_value(json!({
         "metadata": { "name": "p", "namespace": "default", "uid": "u",
             "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "ReplicaSet",

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Pod as LivePod, Service};
+use k8s_openapi::api::core::v1::Service;
 use serde_json::{Value as Json, json};
 
 use super::{PodFacts, addresses, pod_facts, service_ports, why_not_ready};
 use crate::infra::Readiness;
+use crate::infra::live::LivePod;
 
 fn pod(name: &str, more: &Json) -> LivePod {
     let mut pod = json!({

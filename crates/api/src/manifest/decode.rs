@@ -4,18 +4,18 @@ mod confidential;
 
 pub(super) use self::confidential::shown as shown_of_secret;
 
-use k8s_openapi::Metadata;
-use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use super::error::Problem;
-use crate::core::{ConfigMap, EndpointSlice, Namespace, Secret, Service};
+use crate::core::Secret;
 use crate::field_path::{FieldPath, Segment};
 use crate::kind::{Kind, Scope};
-use crate::meta::{Object, ObjectMeta, Spec};
+use crate::meta::ObjectMeta;
 use crate::objects::AnyObject;
-use crate::schema::Fault;
-use crate::shape::{self, Misfit};
+use crate::schema::{Fault, has_schema};
+use crate::shape::Misfit;
 
 /// A field that cannot be read.
 pub(super) struct Refusal {
@@ -26,73 +26,31 @@ pub(super) struct Refusal {
 /// The object of a kind, with its namespace filled in.
 pub(super) fn object(kind: Kind, mut json: Json) -> Result<AnyObject, Vec<Refusal>> {
     unwrap_base64(kind, &mut json);
-    let json = &json;
-    match kind {
-        Kind::GatewayClass => gateway_api(kind, json).map(AnyObject::GatewayClass),
-        Kind::Gateway => gateway_api(kind, json).map(AnyObject::Gateway),
-        Kind::ListenerSet => gateway_api(kind, json).map(AnyObject::ListenerSet),
-        Kind::HttpRoute => gateway_api(kind, json).map(AnyObject::HttpRoute),
-        Kind::GrpcRoute => gateway_api(kind, json).map(AnyObject::GrpcRoute),
-        Kind::TlsRoute => gateway_api(kind, json).map(AnyObject::TlsRoute),
-        Kind::TcpRoute => gateway_api(kind, json).map(AnyObject::TcpRoute),
-        Kind::UdpRoute => gateway_api(kind, json).map(AnyObject::UdpRoute),
-        Kind::ReferenceGrant => gateway_api(kind, json).map(AnyObject::ReferenceGrant),
-        Kind::BackendTlsPolicy => gateway_api(kind, json).map(AnyObject::BackendTlsPolicy),
-        Kind::GatewayParameters => gateway_api(kind, json).map(AnyObject::GatewayParameters),
-        Kind::ClusterTrustBundle => without_schema(kind, json).map(AnyObject::ClusterTrustBundle),
-        Kind::Namespace => Ok(core::<Namespace>(kind, json)?.into()),
-        Kind::Service => Ok(core::<Service>(kind, json)?.into()),
-        Kind::EndpointSlice => Ok(core::<EndpointSlice>(kind, json)?.into()),
-        Kind::Secret => core(kind, json)
-            .map(|secret| merge_string_data(secret).into())
-            .map_err(|refusals| confidential::refusals(refusals, json)),
-        Kind::ConfigMap => Ok(core::<ConfigMap>(kind, json)?.into()),
-    }
-}
-
-/// An object whose fields the schema has checked, but for its metadata.
-fn gateway_api<S: Spec>(
-    kind: Kind,
-    json: &Json,
-) -> Result<std::sync::Arc<Object<S>>, Vec<Refusal>> {
-    let (mut object, unknown) = typed::<Object<S>>(json)?;
-    let metadata = Segment::Key("metadata".to_owned());
-    let in_metadata = |path: &FieldPath| path.segments().first() == Some(&metadata);
-    refuse_unknown(unknown.into_iter().filter(in_metadata))?;
-    settle_namespace(kind, &mut object.metadata);
-    Ok(object.into())
-}
-
-/// An object with a `spec` that no schema has checked.
-fn without_schema<S: Spec>(
-    kind: Kind,
-    json: &Json,
-) -> Result<std::sync::Arc<Object<S>>, Vec<Refusal>> {
-    let (mut object, unknown) = typed::<Object<S>>(json)?;
-    let known = ["apiVersion", "kind"].map(|name| Segment::Key(name.to_owned()));
-    let is_known = |path: &FieldPath| path.segments().first().is_some_and(|it| known.contains(it));
-    refuse_unknown(unknown.into_iter().filter(|path| !is_known(path)))?;
-    settle_namespace(kind, &mut object.metadata);
-    Ok(object.into())
-}
-
-/// An object of a core kind, that no schema has checked.
-fn core<T>(kind: Kind, json: &Json) -> Result<T, Vec<Refusal>>
-where
-    T: DeserializeOwned + Metadata<Ty = ObjectMeta>,
-{
-    let (mut object, unknown) = typed::<T>(json)?;
-    refuse_unknown(unknown.into_iter())?;
+    let mut object = read(kind, &json).map_err(|refusals| match kind {
+        Kind::Secret => confidential::refusals(refusals, &json),
+        _ => refusals,
+    })?;
     settle_namespace(kind, object.metadata_mut());
-    Ok(object)
+    Ok(match object {
+        AnyObject::Secret(secret) => merge_string_data(Arc::unwrap_or_clone(secret)).into(),
+        other => other,
+    })
 }
 
-/// The object, and the fields that are none of its type's.
-fn typed<T: DeserializeOwned>(json: &Json) -> Result<(T, Vec<FieldPath>), Vec<Refusal>> {
-    shape::read(json).map_err(|Misfit { path, message }| {
+fn read(kind: Kind, json: &Json) -> Result<AnyObject, Vec<Refusal>> {
+    let (object, unknown) = AnyObject::read(kind, json).map_err(|Misfit { path, message }| {
         let problem = Problem::Value { message };
         vec![Refusal { path, problem }]
-    })
+    })?;
+    let of_schema = has_schema(kind);
+    let is_refused = |path: &FieldPath| match path.segments().first() {
+        // The schema has checked all but the metadata.
+        Some(Segment::Key(key)) if of_schema => key == "metadata",
+        Some(Segment::Key(key)) => key != "apiVersion" && key != "kind",
+        _ => !of_schema,
+    };
+    refuse_unknown(unknown.into_iter().filter(is_refused))?;
+    Ok(object)
 }
 
 fn refuse_unknown(paths: impl Iterator<Item = FieldPath>) -> Result<(), Vec<Refusal>> {
