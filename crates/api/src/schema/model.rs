@@ -1,7 +1,7 @@
 //! A structural schema as a custom resource definition has it.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regex::Regex;
 use serde::Deserialize;
@@ -34,7 +34,8 @@ impl KindSchemas {
 pub(super) struct Schema {
     /// None inside of `allOf` and the like, which only add conditions.
     pub(super) r#type: Option<Type>,
-    pub(super) properties: BTreeMap<String, Schema>,
+    /// Boxed, since a node of the map has room for eleven values, and most have few.
+    pub(super) properties: BTreeMap<String, Box<Schema>>,
     pub(super) required: Vec<String>,
     pub(super) additional_properties: Option<Box<Schema>>,
     pub(super) items: Option<Box<Schema>>,
@@ -86,26 +87,44 @@ pub(super) enum ListType {
     Set,
 }
 
-/// A regular expression, compiled when it is first used.
-#[derive(Debug, Deserialize)]
+/// A regular expression, compiled when it is first used; one for all that are the same, of which
+/// there are hundreds.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(from = "String")]
-pub(super) struct Pattern {
-    pub(super) text: String,
+pub(super) struct Pattern(Arc<Expression>);
+
+#[derive(Debug)]
+struct Expression {
+    text: String,
     regex: OnceLock<Option<Regex>>,
 }
 
 impl From<String> for Pattern {
     fn from(text: String) -> Self {
-        let regex = OnceLock::new();
-        Self { text, regex }
+        static KNOWN: Mutex<BTreeMap<String, Pattern>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pattern) = known.get(&text) {
+            return pattern.clone();
+        }
+        let pattern = Self(Arc::new(Expression {
+            text: text.clone(),
+            regex: OnceLock::new(),
+        }));
+        known.insert(text, pattern.clone());
+        pattern
     }
 }
 
 impl Pattern {
+    /// What it was compiled from.
+    pub(super) fn text(&self) -> &str {
+        &self.0.text
+    }
+
     /// The compiled expression; `None` if it does not compile, which no test lets pass.
     pub(super) fn regex(&self) -> Option<&Regex> {
-        let regex = self.regex.get_or_init(|| Regex::new(&self.text).ok());
-        regex.as_ref()
+        let Expression { text, regex } = &*self.0;
+        regex.get_or_init(|| Regex::new(text).ok()).as_ref()
     }
 }
 

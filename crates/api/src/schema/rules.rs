@@ -31,7 +31,7 @@ fn check_into(schema: &Schema, value: &Json, path: &FieldPath, found: &mut Vec<V
     match value {
         Json::Object(fields) => {
             for (name, value) in fields {
-                let property = schema.properties.get(name);
+                let property = schema.properties.get(name).map(AsRef::as_ref);
                 if let Some(schema) = property.or(schema.additional_properties.as_deref()) {
                     check_into(schema, value, &path.key(name), found);
                 }

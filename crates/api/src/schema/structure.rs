@@ -85,7 +85,7 @@ fn check_fields(
         if path.is_root() && name == "metadata" {
             continue;
         }
-        let property = schema.properties.get(name);
+        let property = schema.properties.get(name).map(AsRef::as_ref);
         match property.or(schema.additional_properties.as_deref()) {
             Some(schema) => check_into(schema, value, &path.key(name), found),
             None if schema.r#type.is_none() || schema.preserves_unknown => {}
@@ -139,7 +139,7 @@ fn check_text(schema: &Schema, text: &str, path: &FieldPath, found: &mut Vec<Vio
     {
         let fault = Fault::Pattern {
             found: text.to_owned(),
-            pattern: pattern.text.clone(),
+            pattern: pattern.text().to_owned(),
         };
         found.push(at(path, fault));
     }
