@@ -1,7 +1,7 @@
 //! A structural schema as a custom resource definition has it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use regex::Regex;
 use serde::Deserialize;
@@ -99,9 +99,14 @@ struct Expression {
     regex: OnceLock<Option<Regex>>,
 }
 
+#[expect(
+    clippy::disallowed_types,
+    reason = "shared memory, not state: a pattern is the same whoever put it there"
+)]
 impl From<String> for Pattern {
     fn from(text: String) -> Self {
-        static KNOWN: Mutex<BTreeMap<String, Pattern>> = Mutex::new(BTreeMap::new());
+        static KNOWN: std::sync::Mutex<BTreeMap<String, Pattern>> =
+            std::sync::Mutex::new(BTreeMap::new());
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pattern) = known.get(&text) {
             return pattern.clone();
