@@ -82,7 +82,7 @@ def attached(control):
     )  # fmt: skip
 
 
-STEPS = {"empty": "1 route", "full": "all, idle", "churned": "all, a change a second", "emptied": "none any more"}
+STEPS = {"empty": "1 route", "full": "all, idle", "churned": "all, a change a second", "emptied": "none any more, a while after"}
 IDLE = {"empty": "idleEmptyCpuPercent", "full": "idleCpuPercent", "churned": "churnCpuPercent"}
 
 

@@ -176,6 +176,10 @@ def _scale(control):
         idle = found["idleCpuPercent"][side] if found else None
         percent = lambda value: f"{value:.2f} %"
         yield f"{name} when idle, 5,000 routes", "below 1 % of a core", Bound(idle, 1, percent) if found else None
+    held = lambda step: max(process["rss"] for process in found[step]["dataPlane"])
+    yield "data plane, one route", "10 MiB idle", Bound(held("empty"), 10 * MIB, _mib) if found else None
+    returned = Bound(held("emptied"), 1.1 * held("empty"), _mib) if found else None
+    yield "data plane, 5,000 routes gone", "as before, and at most 10 % more", returned
 
 
 # What every class is compared by: part, name, and how to read it out of the part's result.
@@ -183,6 +187,9 @@ COMPARED = [
     ("probe", "apply to first 200, p99, worst level", lambda found: max(level["ok"]["p99"] for level in found["levels"])),
     ("change", "effect of a change, p99", lambda found: found["effect"]["p99"]),
     ("attached", "1,000 routes counted", lambda found: found["up"]["counted"]),
+    ("attached", "1,000 routes gone, counted", lambda found: found["down"]["counted"]),
+    ("scale", "controller's CPU when idle, %", lambda found: found["idleCpuPercent"]["controller"]),
+    ("scale", "data plane's CPU when idle, %", lambda found: found["idleCpuPercent"]["dataPlane"]),
     ("scale", "controller's memory, all replicas, MiB", lambda found: control_tables.memory_of(found["churned"], "controller") / MIB),
     ("scale", "data plane's memory, MiB", lambda found: control_tables.memory_of(found["churned"], "dataPlane") / MIB),
     ("gateways", "50 Gateways Programmed", lambda found: found["all"]),

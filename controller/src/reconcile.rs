@@ -58,7 +58,8 @@ pub async fn run(controller_name: String, mut news: News, outlets: Outlets) {
     let mut control = Control::new(controller_name);
     let mut pace = Pace::new(Instant::now());
     let mut leads = news.leadership.changes();
-    control.lead(*leads.borrow_and_update(), now().tick);
+    let mut is_leader = *leads.borrow_and_update();
+    control.lead(is_leader, now().tick);
     // When the oldest of the news came that no step has followed yet.
     let mut since: Option<Instant> = None;
     loop {
@@ -75,7 +76,9 @@ pub async fn run(controller_name: String, mut news: News, outlets: Outlets) {
             }
             let since = since.take().unwrap_or(moment.tick);
             let is_over = carry_out(step, since, &outlets).await.is_err();
-            if has_translated {
+            if !is_leader {
+                pace.followed(Instant::now());
+            } else if has_translated {
                 pace.stepped(moment.tick, Instant::now());
             }
             if is_over {
@@ -91,7 +94,11 @@ pub async fn run(controller_name: String, mut news: News, outlets: Outlets) {
             Some(report) = news.reports.recv() => control.reported(report),
             Some(event) = news.infra.recv() => control.observed(event),
             changed = leads.changed() => match changed {
-                Ok(()) => control.lead(*leads.borrow_and_update(), Instant::now()),
+                Ok(()) => {
+                    is_leader = *leads.borrow_and_update();
+                    control.lead(is_leader, Instant::now());
+                    pace.lead(Instant::now());
+                }
                 Err(_) => return,
             },
             () = until(due) => {}

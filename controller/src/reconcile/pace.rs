@@ -11,6 +11,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The pause after a step that took long.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
+/// The pause of who follows: nobody waits for what comes of its steps, but when it leads there is to
+/// be little left to do.
+const FOLLOWERS_PAUSE: Duration = Duration::from_secs(1);
+
 /// Spaces out steps: however much news there is, one comes after a bounded pause.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -27,7 +31,17 @@ impl Pace {
         self.earliest
     }
 
-    /// A step was taken. The pause is as long as it took, so that steps leave half of the time to
+    /// We lead, or follow, from now on: the next step may be at once.
+    pub(super) fn lead(&mut self, now: Instant) {
+        self.earliest = now;
+    }
+
+    /// A step was taken by a follower.
+    pub(super) fn followed(&mut self, ended: Instant) {
+        self.earliest = ended + FOLLOWERS_PAUSE;
+    }
+
+    /// A step was taken by the leader. The pause is as long as it took, so that steps leave half of the time to
     /// all else.
     pub(super) fn stepped(&mut self, began: Instant, ended: Instant) {
         let took = ended.saturating_duration_since(began);
@@ -50,5 +64,16 @@ mod tests {
             pace.stepped(start, ended);
             assert_eq!(pace.earliest(), ended + Duration::from_millis(pause));
         }
+    }
+
+    #[test]
+    fn a_follower_gathers_for_longer_and_not_once_it_leads() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        pace.followed(start);
+        assert_eq!(pace.earliest(), start + FOLLOWERS_PAUSE);
+        let soon = start + Duration::from_millis(10);
+        pace.lead(soon);
+        assert_eq!(pace.earliest(), soon);
     }
 }

@@ -5,10 +5,12 @@
 //! changes in between is written together. A status that somebody else changes back is written
 //! less and less often.
 
+mod pace;
+mod queue;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,18 +19,11 @@ use portcullis_shared::Alike;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use self::pace::Pace;
+use self::queue::Queue;
 use super::merge::{Context, has_foreign_parts, merge};
 use super::{Order, Subject};
 
-/// The pause between two writes of one object, at first. Long enough to gather what the routes of
-/// a Gateway that arrive together do to its `attachedRoutes`; short enough not to be noticed.
-const PAUSE: Duration = Duration::from_millis(250);
-/// The pause while there is always more to write.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// The pause before a write that failed, or that somebody undid, is tried again, at most.
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
-/// After so long at rest, an object's pauses begin anew.
-const REST: Duration = Duration::from_mins(1);
 /// How long a watch may take to show what we have written. Until then, what it shows is older.
 const ECHO: Duration = Duration::from_secs(2);
 /// How many writes may be under way.
@@ -83,12 +78,7 @@ struct Item {
     /// When it is to be written.
     due: Option<Instant>,
     flight: Flight,
-    last_write: Option<Instant>,
-    pause: Duration,
-    /// Failures, or writes that somebody undid, in a row.
-    vain: u32,
-    /// Whether `wanted` changed since the last write.
-    is_new: bool,
+    pace: Pace,
     /// What of `wanted` the server did not keep when we wrote it: fields that an older CRD lacks.
     /// To write that again would be in vain.
     unkept: Map<String, Value>,
@@ -109,7 +99,7 @@ pub struct Backlog {
     controller_name: String,
     items: BTreeMap<Subject, Item>,
     texts: Alike<str>,
-    queue: BTreeSet<(Instant, Subject)>,
+    queue: Queue,
     in_flight: usize,
 }
 
@@ -120,7 +110,7 @@ impl Backlog {
             controller_name: controller_name.into(),
             items: BTreeMap::new(),
             texts: Alike::default(),
-            queue: BTreeSet::new(),
+            queue: Queue::default(),
             in_flight: 0,
         }
     }
@@ -132,7 +122,7 @@ impl Backlog {
 
     /// Whether nothing waits to be written.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len() == 0
     }
 
     /// Takes an order.
@@ -149,11 +139,11 @@ impl Backlog {
         let wanted = self.texts.share(wanted.to_string());
         if let Some(item) = self.items.get_mut(&subject) {
             item.wanted = wanted;
-            item.is_new = true;
+            item.pace.changed(now);
             item.unkept.clear();
             item.show(live, now);
         } else {
-            let item = Item::new(live, wanted);
+            let item = Item::new(live, wanted, now);
             self.items.insert(subject.clone(), item);
         }
         self.schedule(&subject, now);
@@ -172,7 +162,7 @@ impl Backlog {
         if let Some(item) = self.items.remove(subject)
             && let Some(due) = item.due
         {
-            self.queue.remove(&(due, subject.clone()));
+            self.queue.remove(due, subject);
         }
     }
 
@@ -186,28 +176,28 @@ impl Backlog {
             return;
         }
         let due = if item.differs(subject, &self.controller_name) {
-            Some(item.due_at(now))
+            Some(item.pace.due(now))
         } else {
             item.look_again_at()
         };
         if let Some(before) = std::mem::replace(&mut item.due, due) {
-            self.queue.remove(&(before, subject.clone()));
+            self.queue.remove(before, subject);
         }
         if let Some(due) = due {
-            self.queue.insert((due, subject.clone()));
+            self.queue.insert(due, subject.clone());
         }
     }
 
     /// When [`Backlog::next`] will have something to give.
     pub fn due(&self) -> Option<Instant> {
-        let (due, _) = self.queue.first()?;
-        (self.in_flight < MOST_IN_FLIGHT).then_some(*due)
+        let due = self.queue.due()?;
+        (self.in_flight < MOST_IN_FLIGHT).then_some(due)
     }
 
     /// What is to be written now, if anything. Its outcome is to be told to [`Backlog::done`].
     pub fn next(&mut self, now: Instant) -> Option<Job> {
         while self.due()? <= now {
-            let (_, subject) = self.queue.pop_first()?;
+            let subject = self.queue.pop(now)?;
             let Some(item) = self.items.get_mut(&subject) else {
                 continue;
             };
@@ -234,7 +224,7 @@ impl Backlog {
             }
             // Not forgotten: who has the name now is written as soon as the watch shows it.
             Outcome::Gone if flight == Flight::Flying => return,
-            Outcome::Failed => item.last_write = Some(now),
+            Outcome::Failed => item.pace.failed(now),
             // Of an object that had the name before, or not written.
             Outcome::Settled(_) | Outcome::Gone | Outcome::NotLeader => {}
         }
@@ -243,17 +233,16 @@ impl Backlog {
 }
 
 impl Item {
-    fn new(seen: AnyObject, wanted: Arc<str>) -> Self {
+    fn new(seen: AnyObject, wanted: Arc<str>, now: Instant) -> Self {
+        let mut pace = Pace::new(seen.kind());
+        pace.changed(now);
         Self {
             wanted,
             seen,
             written: None,
             due: None,
             flight: Flight::Grounded,
-            last_write: None,
-            pause: PAUSE,
-            vain: 0,
-            is_new: true,
+            pace,
             unkept: Map::new(),
         }
     }
@@ -303,12 +292,7 @@ impl Item {
         // What the watch showed went through our types, which may not know all that others say.
         let is_known = self.written.is_some()
             || !has_foreign_parts(subject.kind, controller_name, &live.status);
-        self.vain = if self.is_new {
-            0
-        } else {
-            self.vain.saturating_add(1)
-        };
-        self.is_new = false;
+        self.pace.begin();
         self.flight = Flight::Flying;
         Job {
             uid: Some(live.uid.clone()).filter(|uid| !uid.is_empty()),
@@ -357,32 +341,11 @@ impl Item {
         merge(context, status, &self.wanted()).patch
     }
 
-    fn due_at(&mut self, now: Instant) -> Instant {
-        let Some(last) = self.last_write else {
-            return now;
-        };
-        if now.saturating_duration_since(last) > REST {
-            self.pause = PAUSE;
-            self.vain = 0;
-        }
-        let vain = if self.is_new { 0 } else { self.vain };
-        let back_off = PAUSE.saturating_mul(2_u32.saturating_pow(vain));
-        let pause = self.pause.max(back_off.min(LONGEST_BACK_OFF));
-        now.max(last + pause)
-    }
-
     fn settle(&mut self, live: Live, subject: &Subject, controller_name: &str, now: Instant) {
-        if !self.is_new {
+        if !self.pace.has_news() {
             self.unkept = self.missing(&live.status, subject, controller_name);
         }
-        let since = self
-            .last_write
-            .map(|last| now.saturating_duration_since(last));
-        self.pause = match since {
-            Some(since) if since < self.pause * 2 => (self.pause * 2).min(LONGEST_PAUSE),
-            _ => PAUSE,
-        };
-        self.last_write = Some(now);
+        self.pace.wrote(now);
         self.written = Some((live, now + ECHO));
     }
 }

@@ -133,6 +133,18 @@ func (c *Cluster) DataPlanePods(ctx context.Context, class Class, namespace stri
 	return c.Pods(ctx, where, selector)
 }
 
+// AwaitNoDataPlane waits until the last pod of a namespace's Gateways is gone: those that are in
+// another namespace outlive it.
+func (c *Cluster) AwaitNoDataPlane(ctx context.Context, class Class, namespace string) error {
+	return Await(ctx, cleaning, "data planes of "+namespace+" to go", func() error {
+		pods, err := c.DataPlanePods(ctx, class, namespace)
+		if err == nil && len(pods) > 0 {
+			err = fmt.Errorf("%d pods are left", len(pods))
+		}
+		return err
+	})
+}
+
 // Pods lists those that a selector of labels chooses.
 func (c *Cluster) Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
 	pods, err := c.Core.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})

@@ -90,9 +90,12 @@ func (c *Cluster) DropLeftovers(ctx context.Context) error {
 	return c.AwaitCleaned(ctx)
 }
 
+// cleaning is how long what a part has made may take to go.
+const cleaning = 6 * time.Minute
+
 // AwaitCleaned waits until there is none of the namespaces that MakeNamespace makes.
 func (c *Cluster) AwaitCleaned(ctx context.Context) error {
-	return Await(ctx, 3*time.Minute, "namespaces to go", func() error {
+	return Await(ctx, cleaning, "namespaces to go", func() error {
 		left, err := c.made(ctx)
 		if err == nil && len(left) > 0 {
 			err = fmt.Errorf("%d are left", len(left))

@@ -18,15 +18,16 @@ type Part struct {
 	Run  func(ctx context.Context, r *Run) (any, error)
 }
 
-// All parts, in the order in which they are run.
+// All parts, in the order in which they are run. The Gateways come last: what is left of 50 of them
+// takes minutes to end, whatever is waited for.
 var All = []Part{
 	{"probe", probe},
 	{"change", change},
 	{"attached", attached},
 	{"scale", scale},
 	{"endpoints", endpoints},
-	{"gateways", gateways},
 	{"listenersets", listenerSets},
+	{"gateways", gateways},
 }
 
 // Run is one part for one class. What it makes is in namespaces of its own.
@@ -129,14 +130,22 @@ func one(name string) kube.Backend {
 	return kube.Backend{Name: name, Replicas: 1, Lingers: 2 * time.Second}
 }
 
-// clean deletes what the part has made. In a full run it waits until all of it is gone, so that the
-// next part has the machine for itself.
+// clean deletes what the part has made. In a full run it waits until all of it is gone, data planes
+// that are elsewhere too, so that the next part has the machine for itself.
 func (r *Run) clean(ctx context.Context) error {
 	err := kube.Each(0, len(r.spaces), func(i int) error { return r.DropNamespace(ctx, r.spaces[i]) })
 	if err != nil || !r.Settings.WaitForCleaning {
 		return err
 	}
-	return r.AwaitCleaned(ctx)
+	if err := r.AwaitCleaned(ctx); err != nil {
+		return err
+	}
+	for _, space := range r.spaces {
+		if err := r.AwaitNoDataPlane(ctx, r.Class, space); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Run) log(format string, arguments ...any) {

@@ -41,7 +41,7 @@ var Full = Settings{
 	ProbeLevels: []int{0, 1000, 5000}, ProbeSamples: 100, ProbeSeconds: 25, ProbeGiveUpSeconds: 30, ProbeChurnPerSecond: 10,
 	RequestsPerSecond: 500, Flips: 1000, FlipsPerSecond: 20,
 	AttachedRoutes: 1000,
-	ScaleRoutes:    5000, ScaleNamespaces: 50, ScaleSeconds: 20, EmptiedSeconds: 20, SettleSeconds: 180, QuietSeconds: 5,
+	ScaleRoutes:    5000, ScaleNamespaces: 50, ScaleSeconds: 20, EmptiedSeconds: 60, SettleSeconds: 180, QuietSeconds: 5,
 	EndpointBackends: 20,
 	Gateways:         50,
 	ListenerSets:     500,
