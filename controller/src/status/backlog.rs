@@ -75,13 +75,24 @@ struct Item {
     seen: AnyObject,
     /// As our last write left it, until the watch shows that.
     written: Option<(Live, Instant)>,
-    /// When it is to be written.
+    /// When it is to be written, or looked at again.
     due: Option<Instant>,
+    /// Whether it is known to say what is wanted, or not to.
+    verdict: Verdict,
     flight: Flight,
     pace: Pace,
     /// What of `wanted` the server did not keep when we wrote it: fields that an older CRD lacks.
     /// To write that again would be in vain.
     unkept: Map<String, Value>,
+}
+
+/// Whether an item says what is wanted. To compare costs more than all else that is done here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// To be compared.
+    Open,
+    Same,
+    Different,
 }
 
 /// Whether a job of the item is under way.
@@ -139,6 +150,7 @@ impl Backlog {
         let wanted = self.texts.share(wanted.to_string());
         if let Some(item) = self.items.get_mut(&subject) {
             item.wanted = wanted;
+            item.verdict = Verdict::Open;
             item.pace.changed(now);
             item.unkept.clear();
             item.show(live, now);
@@ -241,6 +253,7 @@ impl Item {
             seen,
             written: None,
             due: None,
+            verdict: Verdict::Open,
             flight: Flight::Grounded,
             pace,
             unkept: Map::new(),
@@ -259,13 +272,17 @@ impl Item {
             seen.metadata().resource_version.as_deref() == Some(&*written.resource_version)
         };
         if self.written.as_ref().is_some_and(is_echo) {
+            // The same as was compared when it was written.
             self.written = None;
+        } else if self.written.is_none() {
+            self.verdict = Verdict::Open;
         }
         self.seen = seen;
         if let Some((written, _)) = &self.written
             && !self.is_of(&written.uid)
         {
             self.written = None;
+            self.verdict = Verdict::Open;
         }
         self.expire(now);
     }
@@ -278,6 +295,7 @@ impl Item {
             .is_some_and(|(_, until)| now >= *until)
         {
             self.written = None;
+            self.verdict = Verdict::Open;
         }
     }
 
@@ -321,9 +339,16 @@ impl Item {
     }
 
     /// Whether what is said is not what is wanted.
-    fn differs(&self, subject: &Subject, controller_name: &str) -> bool {
-        let missing = self.missing(&self.live().status, subject, controller_name);
-        !missing.is_empty() && missing != self.unkept
+    fn differs(&mut self, subject: &Subject, controller_name: &str) -> bool {
+        if self.verdict == Verdict::Open {
+            let missing = self.missing(&self.live().status, subject, controller_name);
+            self.verdict = if missing.is_empty() || missing == self.unkept {
+                Verdict::Same
+            } else {
+                Verdict::Different
+            };
+        }
+        self.verdict == Verdict::Different
     }
 
     /// What has to change in a status for it to say what is wanted.
@@ -342,9 +367,12 @@ impl Item {
     }
 
     fn settle(&mut self, live: Live, subject: &Subject, controller_name: &str, now: Instant) {
-        if !self.pace.has_news() {
+        self.verdict = if self.pace.has_news() {
+            Verdict::Open
+        } else {
             self.unkept = self.missing(&live.status, subject, controller_name);
-        }
+            Verdict::Same
+        };
         self.pace.wrote(now);
         self.written = Some((live, now + ECHO));
     }
