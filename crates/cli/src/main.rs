@@ -23,6 +23,8 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 
 use crate::args::{Args, Command};
 use crate::clock::now;
@@ -35,6 +37,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How often freed memory is given back.
 const GIVE_BACK: Duration = Duration::from_secs(5);
+/// Who took no more processor time than this meanwhile has not freed much.
+const AT_REST: Duration = Duration::from_millis(10);
+/// How often it is given back when at rest: what was freed last becomes free only after a while.
+const LAST_LOOKS: u32 = 2;
 
 fn main() -> ExitCode {
     let Args { command } = Args::parse();
@@ -94,8 +100,17 @@ fn serve(
 /// The allocator looks for freed pages to give back when a thread frees more of them, or ends. In a
 /// gateway at rest nobody does either: what thousands of routes took would stay.
 async fn give_back() {
+    let mut used = processor_time();
+    let mut rests = 0;
     loop {
         tokio::time::sleep(GIVE_BACK).await;
+        let before = std::mem::replace(&mut used, processor_time());
+        let is_at_rest = used.saturating_sub(before) <= AT_REST;
+        rests = if is_at_rest { rests + 1 } else { 0 };
+        if rests > LAST_LOOKS {
+            rests = LAST_LOOKS;
+            continue;
+        }
         // It has something to end with only if it has allocated.
         let allocate = || drop(std::hint::black_box(Box::new(0_u8)));
         if let Err(error) = thread::Builder::new()
@@ -105,6 +120,15 @@ async fn give_back() {
             tracing::debug!("no thread to give memory back: {error}");
         }
     }
+}
+
+/// What the process took of processors so far.
+fn processor_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Duration::ZERO;
+    };
+    let spent = usage.user_time() + usage.system_time();
+    Duration::from_micros(u64::try_from(spent.num_microseconds()).unwrap_or_default())
 }
 
 fn told(error: impl Display) -> Exit {
