@@ -10,7 +10,8 @@ run: ## Start the gateway with sample backends and show what to try (no root, no
 	cargo run --locked --package portcullis-cli -- demo
 
 build: ## Build the optimised binary, target/release/portcullis
-	cargo build --locked --release --package portcullis-cli
+	hack/deps build guard
+	hack/ordered target/release/portcullis cargo build --locked --release --package portcullis-cli
 
 test: ## Everything that needs no cluster: lint, then unit, golden, property and walkthrough tests
 	hack/checks test
@@ -33,7 +34,8 @@ hotspots: ## Where the CPU time goes under load, by perf, after `make bench` (TA
 
 bench: ## The data plane beside nginx, HAProxy, Envoy and bare pingora, into bench/results/ (QUICK=yes; see bench/README.md)
 	hack/deps bench
-	cargo build --locked --release --package portcullis-cli --package portcullis-bench
+	$(MAKE) --no-print-directory build
+	cargo build --locked --release --package portcullis-bench
 	cargo build --locked --release --manifest-path bench/pingora/Cargo.toml --target-dir bench/pingora/target
 	python3 bench/dataplane
 

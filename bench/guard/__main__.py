@@ -7,6 +7,7 @@ is taken. Needs the AVX2 of any x86-64 server of the last ten years: with it val
 program the same processor, wherever it runs.
 
 usage: python3 bench/guard [--bless] [--only NAME,...] --binary PORTCULLIS [--examples FOLDER]
+       python3 bench/guard --binary PORTCULLIS --order FILE
 """
 
 import argparse
@@ -27,6 +28,7 @@ import callgrind
 import figures
 import loads
 import manifests
+import order
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MANY = 5000
@@ -65,6 +67,8 @@ def main():
     arguments = parse()
     if "avx2" not in pathlib.Path("/proc/cpuinfo").read_text():
         sys.exit("bench/guard: the committed figures are those of a processor with AVX2")
+    if arguments.order:
+        return write_order(arguments.binary, arguments.order)
     chosen = arguments.only.split(",") if arguments.only else None
     wanted = lambda name: chosen is None or name in chosen
     kept = ROOT / "target" / "bench-guard"
@@ -85,6 +89,7 @@ def parse():
     parser.add_argument("--examples", type=pathlib.Path, help="folder of the built examples")
     parser.add_argument("--only", help="names of figures, separated by commas")
     parser.add_argument("--bless", action="store_true", help="write the figures instead of comparing")
+    parser.add_argument("--order", type=pathlib.Path, help="write there which functions run, and count nothing")
     return parser.parse_args()
 
 
@@ -136,7 +141,7 @@ def count_served(binary, folder, kept, wanted):
 
 
 @contextlib.contextmanager
-def serve(binary, folder, routes, ports):
+def serve(binary, folder, routes, ports, process=callgrind.Counted):
     """A gateway under callgrind that answers already, and the ports it listens on."""
     certificate, key = make_certificate(folder)
     manifests.write(folder / "manifests", routes, ports, certificate, key)
@@ -146,7 +151,7 @@ def serve(binary, folder, routes, ports):
         "--admin", "127.0.0.1:0", "--workers", "1", "--access-log", "off",
         *(f"--port-map={port}={listened[name]}" for name, port in manifests.LISTENED.items()),
     ]  # fmt: skip
-    with callgrind.Counted(command, folder) as gateway:
+    with process(command, folder) as gateway:
         listened["certificate"] = str(certificate)
         wait_until_it_serves(gateway, listened)
         gateway.start_counting()
@@ -206,6 +211,19 @@ def free_port(name):
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def write_order(binary, path):
+    """The functions of a start and of all that is served here."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        folder = pathlib.Path(folder)
+        loads.pin_tls(folder)
+        process, ports = backends.start()
+        stack.callback(process.terminate)
+        with serve(binary, folder / "served", MANY, ports, callgrind.Traced) as (gateway, listened):
+            for _, _, load, _, _ in SERVED:
+                load(listened, loads.STREAMS)
+        order.write(binary, gateway.files(), path)
 
 
 # --- what is computed

@@ -20,12 +20,14 @@ ENVIRONMENT = {
 class Counted:
     """A process whose instructions are counted from when it is told to."""
 
+    OPTIONS = ["--instr-atstart=no", "--separate-threads=yes"]
+
     def __init__(self, command, folder: pathlib.Path):
         self.folder = folder
         self.dumps = 0
         self.output = open(folder / "log", "w")
         self.process = subprocess.Popen(
-            ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes",
+            ["valgrind", "--tool=callgrind", *self.OPTIONS,
              f"--vgdb-prefix={folder}/vgdb", f"--callgrind-out-file={folder}/callgrind.out", *command],
             stdout=self.output, stderr=self.output, stdin=subprocess.DEVNULL, env=ENVIRONMENT,
         )  # fmt: skip
@@ -60,6 +62,18 @@ class Counted:
             ["vgdb", f"--vgdb-prefix={self.folder}/vgdb", f"--pid={self.process.pid}", *command.split()],
             check=True, capture_output=True, timeout=120,
         )  # fmt: skip
+
+
+class Traced(Counted):
+    """A process of which every instruction that runs is in the files that it leaves at its end."""
+
+    OPTIONS = ["--dump-instr=yes", "--compress-strings=no", "--compress-pos=no"]
+
+    def start_counting(self):
+        """It has from its start."""
+
+    def files(self):
+        return list(self.folder.glob("callgrind.out*"))
 
 
 def count_function(name, command, out: pathlib.Path):
