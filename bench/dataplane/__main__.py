@@ -34,6 +34,8 @@ MINUTES = float(os.environ.get("MINUTES", "30"))
 # begins. Many proxies that only rest, as one for each number of routes, would be in latency's way.
 REST = None
 BATCHES = {"latency": 0.25, REST: 0.75, "routes": 0.85, "workers": 0.93}
+# What most targets are about has three times as many rounds.
+OFTEN = ("http1", "tls", "http2", "latency")
 ERRORS = (loads.Failure, checks.Wrong, OSError, RuntimeError, ValueError, subprocess.SubprocessError)
 
 
@@ -96,7 +98,9 @@ def batches(chosen):
 
 def rounds(scenario):
     """How often it is measured. One round is for trying out."""
-    return scenario.rounds if scenario.rounds and ROUNDS > 1 else ROUNDS
+    if ROUNDS == 1:
+        return 1
+    return scenario.rounds or ROUNDS * (3 if scenario.group in OFTEN else 1)
 
 
 class Batch:

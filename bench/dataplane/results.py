@@ -51,7 +51,6 @@ class Results:
         ]
         self.done = {(each["scenario"], each["proxy"], each["round"]) for each in earlier["samples"]}
         self.remembered = {each["proxy"] for each in earlier["memory"] if each["step"] == "removed"}
-        self.facts["memory"] = [each for each in earlier["memory"] if each["proxy"] in self.remembered]
 
     done = frozenset()
     remembered = frozenset()
@@ -75,6 +74,8 @@ class Results:
         self.facts["samples"].append(sample)
 
     def memory(self, proxy, step, rss):
+        if step == "started":
+            self.facts["memory"] = [each for each in self.facts["memory"] if each["proxy"] != proxy]
         self.facts["memory"].append({"proxy": proxy, "step": step, "rss_bytes": rss})
 
     def unable(self, scenario, proxy, reason):

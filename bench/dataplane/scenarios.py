@@ -13,9 +13,6 @@ from routes import Routes
 MANY_HOSTS = Routes("hosts", 5000)
 # Per second, for latency; about half of what the slowest proxy can do at all.
 RATE = 8000
-# Of a second each: pauses of the machine last as long as many requests, so that few long rounds say
-# more of the machine than of the proxies.
-LATENCY_ROUNDS = 15
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -80,6 +77,8 @@ def steady(port, count, body=KIB, **more):
 
 
 def paced(command, port, connections, secure):
+    # Of a second each: pauses of the machine last as long as many requests, so that few long rounds say
+    # more of the machine than of the proxies.
     options = {"connections": connections, "rate": RATE, "requests": RATE}
     return Own(command, port, options, "requests", body=KIB, secure=secure)
 
@@ -133,11 +132,11 @@ SCENARIOS = [
     Scenario("udp-1200", "streams", "UDP, datagrams of 1,200 bytes there and back", datagrams(1200),
              unit="datagram"),
     Scenario("latency-http", "latency", "HTTP/1.1 at a fixed rate, 1 KiB",
-             paced("http", "http", 64, secure=False), rounds=LATENCY_ROUNDS),
+             paced("http", "http", 64, secure=False)),
     Scenario("latency-tls", "latency", "HTTP/1.1 over TLS at a fixed rate, 1 KiB",
-             paced("http", "https", 64, secure=True), rounds=LATENCY_ROUNDS),
+             paced("http", "https", 64, secure=True)),
     Scenario("latency-h2", "latency", "HTTP/2 over TLS at a fixed rate, 1 KiB",
-             paced("http2", "https", 8, secure=True), rounds=LATENCY_ROUNDS),
+             paced("http2", "https", 8, secure=True)),
     Scenario("http-0", "bodies", "HTTP/1.1, no body", http(20000, 0, "http")),
     Scenario("http-64k", "bodies", "HTTP/1.1, 64 KiB", http(4000, 64 * KIB, "http")),
     Scenario("http-1m", "bodies", "HTTP/1.1, 1 MiB", http(400, MIB, "http")),

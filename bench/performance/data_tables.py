@@ -23,9 +23,11 @@ def machine(data):
         f"{results.PROXIES.get(name, name)} {version}" for name, version in content["versions"].items()
     )
     dirty = ", with uncommitted changes" if content.get("dirty") else ""
+    rounds = sorted({len(samples) for samples in data.samples.values()})
+    rounds = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else f"{rounds[0]}"
     return (
         f"Data plane: [`{results.folder_of(data.path)}`](../{results.folder_of(data.path)}), commit "
-        f"{content['commit']}{dirty}, {content['settings']['rounds']} rounds, begun {content['started']}; "
+        f"{content['commit']}{dirty}, {rounds} rounds, begun {content['started']}; "
         f"{where['cores']} cores of {where['model']}, {where['memory_bytes'] / 2**30:.0f} GiB, "
         f"{where['kernel']}. {versions}."
     )
