@@ -8,6 +8,8 @@ PATH = pathlib.Path(__file__).resolve().parent.parent / "instructions.json"
 # The least slack: about three times the noise seen on one machine, and room for another C compiler and
 # C library. Figures whose rounds lie far apart have twice that distance.
 SLACK = 0.03
+# Of connections, whose medians of three rounds lie 5 % apart; they have nine.
+SLACK_BY_CHANCE = 0.1
 # The target: 5,000 routes cost at most this much more than one.
 MANY_ROUTES = 0.05
 
