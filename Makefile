@@ -10,7 +10,7 @@ run: ## Start the gateway with sample backends and show what to try (no root, no
 	cargo run --locked --package portcullis-cli -- demo
 
 build: ## Build the optimised binary, target/release/portcullis
-	hack/deps build guard
+	hack/deps build
 	hack/ordered target/release/portcullis cargo build --locked --release --package portcullis-cli
 
 test: ## Everything that needs no cluster: lint, then unit, golden, property and walkthrough tests
